@@ -1,0 +1,190 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { Problem } from './errors.ts';
+import { ValidationError } from './errors.ts';
+import { dollarsToMicros, type Micros } from './money.ts';
+
+export const SCOPES = ['read', 'operate', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface ApiKey {
+  key: string;
+  scope: Scope;
+}
+
+/** Everything that can be set from outside; made once at start by {@link loadConfig}. */
+export interface Config {
+  port: number;
+  host: string;
+  /** Set when HOST asked for more than loopback and API_KEYS did not allow it. */
+  hostRefused: string | null;
+  dataDir: string;
+  campaignsDir: string;
+  supabase: { url: string; serviceRoleKey: string } | null;
+  databaseUrl: string | null;
+  apiKeys: ApiKey[];
+  /** null: every loopback origin and the origins of the engine URLs. */
+  allowedOrigins: string[] | null;
+  engines: { prospecting: string; analysis: string; outreach: string };
+  smtpUrl: string | null;
+  notifyFrom: string;
+  slackWebhookUrl: string | null;
+  /** `{{ env.NAME }}` values that campaign files may refer to, by name. */
+  references: Record<string, string>;
+  globalDailyBudget: Micros | null;
+  maxConcurrentRuns: number;
+  /** How long a run stays with a worker that no longer renews it, in milliseconds. */
+  leaseMs: number;
+  /** How long a stop waits for steps in flight, in milliseconds. */
+  stopGraceMs: number;
+  maxEngineResponseBytes: number;
+  rateLimitPerMinute: number;
+  /** Where links in messages point to; made from host and port when not set. */
+  publicUrl: string | null;
+  logLevel: 'error' | 'warn' | 'info' | 'debug';
+  /** Readable lines on a terminal, JSON elsewhere. */
+  logPretty: boolean;
+}
+
+const url = z.url({ protocol: /^https?$/ });
+const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
+const originList = z
+  .string()
+  .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+  .pipe(z.array(url));
+
+const environment = z.object({
+  PORT: integer(0, 65_535).default(3020),
+  HOST: z.string().default('127.0.0.1'),
+  DATA_DIR: z.string().default('data'),
+  CAMPAIGNS_DIR: z.string().default('campaigns'),
+  SUPABASE_URL: url.optional(),
+  SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  API_KEYS: z.string().optional(),
+  ENGINE_ALLOWED_ORIGINS: originList.optional(),
+  ENGINE_PROSPECTING_URL: url.default('http://localhost:3010'),
+  ENGINE_ANALYSIS_URL: url.default('http://localhost:3000'),
+  ENGINE_OUTREACH_URL: url.default('http://localhost:3001'),
+  SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  NOTIFY_FROM: z.string().min(3).default('Pipeline Orchestrator <pipeline-orchestrator@localhost>'),
+  SLACK_WEBHOOK_URL: url.optional(),
+  ENV_REFERENCES: z.string().default(''),
+  GLOBAL_DAILY_BUDGET: z.coerce.number().min(0).max(1_000_000_000).optional(),
+  MAX_CONCURRENT_RUNS: integer(1, 10_000).default(50),
+  RUN_LEASE_MS: integer(5_000, 3_600_000).default(30_000),
+  STOP_GRACE_MS: integer(0, 600_000).default(10_000),
+  MAX_ENGINE_RESPONSE_BYTES: integer(1_024, 1_073_741_824).default(16 * 1_024 * 1_024),
+  RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000).default(6_000),
+  PUBLIC_URL: url.optional(),
+  LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+});
+
+/** What to write instead, a variable; shown with the problem. */
+const MENDS: Record<string, string> = {
+  DATABASE_URL: 'write it as postgres://user:password@host:5432/database',
+  SMTP_URL: 'write it as smtp://user:password@host:587 or smtps://user:password@host:465',
+  ENGINE_ALLOWED_ORIGINS: 'list origins with commas, such as https://engines.example.com,http://localhost:3010',
+  API_KEYS: 'list keys with commas, each as scope:key with scope read, operate or admin, such as admin:3f6c…',
+};
+
+/** An entry is `scope:key`, `key:scope`, `name:scope:key`, or a bare key (admin). */
+function parseApiKeys(text: string | undefined, problems: Problem[]): ApiKey[] {
+  const keys: ApiKey[] = [];
+  for (const [index, entry] of (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .entries()) {
+    if (entry === '') continue;
+    const parts = entry.split(':');
+    const at = parts.findIndex((part) => (SCOPES as readonly string[]).includes(part));
+    const scope = at === -1 ? 'admin' : (parts[at] as Scope);
+    const key =
+      at === -1 ? entry : at === parts.length - 1 ? parts.slice(0, at).join(':') : parts.slice(at + 1).join(':');
+    if (key.length < 8)
+      problems.push({
+        path: 'API_KEYS',
+        message: `entry ${index + 1} has a key shorter than 8 characters`,
+        ...(MENDS['API_KEYS'] ? { mend: MENDS['API_KEYS'] } : {}),
+      });
+    else keys.push({ key, scope });
+  }
+  return keys;
+}
+
+function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/**
+ * Reads and checks the environment, all problems together. Empty variables count as not set.
+ * @param env the process environment
+ * @throws {ValidationError} naming each variable and how to mend it
+ */
+export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  );
+  const parsed = environment.safeParse(given);
+  const problems: Problem[] = (parsed.error?.issues ?? []).map((issue) => {
+    const path = String(issue.path[0] ?? '');
+    const mend = MENDS[path];
+    return { path, message: issue.message, ...(mend ? { mend } : {}) };
+  });
+  const apiKeys = parseApiKeys(given['API_KEYS'], problems);
+  if (given['SUPABASE_URL'] && !given['SUPABASE_SERVICE_ROLE_KEY'])
+    problems.push({
+      path: 'SUPABASE_SERVICE_ROLE_KEY',
+      message: 'is missing though SUPABASE_URL is set',
+      mend: "copy the secret key from the project's API settings",
+    });
+  if (!parsed.success || problems.length > 0) throw new ValidationError('The configuration has problems.', problems);
+  const values = parsed.data;
+  const exposed = !isLoopbackHost(values.HOST) && apiKeys.length === 0;
+  const references = Object.fromEntries(
+    Object.entries(given).filter(
+      ([name]) => name.startsWith('SLACK_WEBHOOK') || values.ENV_REFERENCES.split(/[\s,]+/).includes(name),
+    ),
+  ) as Record<string, string>;
+  return {
+    port: values.PORT,
+    host: exposed ? '127.0.0.1' : values.HOST,
+    hostRefused: exposed ? values.HOST : null,
+    dataDir: resolve(values.DATA_DIR),
+    campaignsDir: resolve(values.CAMPAIGNS_DIR),
+    supabase:
+      values.SUPABASE_URL && values.SUPABASE_SERVICE_ROLE_KEY
+        ? { url: values.SUPABASE_URL, serviceRoleKey: values.SUPABASE_SERVICE_ROLE_KEY }
+        : null,
+    databaseUrl: values.DATABASE_URL ?? null,
+    apiKeys,
+    allowedOrigins: values.ENGINE_ALLOWED_ORIGINS?.map((text) => new URL(text).origin) ?? null,
+    engines: {
+      prospecting: values.ENGINE_PROSPECTING_URL,
+      analysis: values.ENGINE_ANALYSIS_URL,
+      outreach: values.ENGINE_OUTREACH_URL,
+    },
+    smtpUrl: values.SMTP_URL ?? null,
+    notifyFrom: values.NOTIFY_FROM,
+    slackWebhookUrl: values.SLACK_WEBHOOK_URL ?? null,
+    references,
+    globalDailyBudget: values.GLOBAL_DAILY_BUDGET === undefined ? null : dollarsToMicros(values.GLOBAL_DAILY_BUDGET),
+    maxConcurrentRuns: values.MAX_CONCURRENT_RUNS,
+    leaseMs: values.RUN_LEASE_MS,
+    stopGraceMs: values.STOP_GRACE_MS,
+    maxEngineResponseBytes: values.MAX_ENGINE_RESPONSE_BYTES,
+    rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
+    publicUrl: values.PUBLIC_URL ?? null,
+    logLevel: values.LOG_LEVEL,
+    logPretty: process.stdout.isTTY === true,
+  };
+}
+
+/** The folder that holds package.json. */
+export const PROJECT_ROOT = join(import.meta.dirname, '..');
+
+/** Whether the campaign folder exists; its absence is worth a warning, not a failure. */
+export function hasFolder(path: string): boolean {
+  return existsSync(path);
+}

@@ -1,0 +1,51 @@
+import pRetry from 'p-retry';
+import type { Clock } from './clock.ts';
+
+export interface RetryPolicy {
+  /** How many times in all, the first included; 1 or more. */
+  attempts: number;
+  /** Milliseconds before the second attempt. */
+  delay: number;
+  /** `exponential` doubles the delay each time, up to an hour. */
+  backoff: 'fixed' | 'exponential';
+}
+
+export interface RetryHooks {
+  clock: Clock;
+  signal: AbortSignal;
+  /** Whether this failure may succeed when tried again. */
+  isRetryable(error: Error): boolean;
+  /** A wait that the other side asked for (`Retry-After`), in milliseconds; the longer of the two waits is kept. */
+  retryAfter?(error: Error): number | undefined;
+}
+
+const LONGEST_DELAY_MS = 3_600_000;
+
+/** The wait in milliseconds before attempt `attempt + 1`, without regard to what the other side asked for. */
+export function retryDelay(policy: RetryPolicy, attempt: number): number {
+  const factor = policy.backoff === 'exponential' ? 2 ** Math.min(attempt - 1, 30) : 1;
+  return Math.min(policy.delay * factor, Math.max(LONGEST_DELAY_MS, policy.delay));
+}
+
+/**
+ * Runs `task` until it succeeds, fails for good, or the attempts are used up; rejects with the last error, or with the
+ * signal's reason once it aborts. p-retry counts and decides; the waiting is done by the injected clock.
+ */
+export async function withRetry<T>(
+  task: (attempt: number) => Promise<T>,
+  policy: RetryPolicy,
+  hooks: RetryHooks,
+): Promise<T> {
+  return pRetry(task, {
+    retries: policy.attempts - 1,
+    minTimeout: 0,
+    factor: 1,
+    signal: hooks.signal,
+    shouldRetry: async ({ error, attemptNumber }) => {
+      if (!hooks.isRetryable(error)) return false;
+      const wait = Math.max(retryDelay(policy, attemptNumber), hooks.retryAfter?.(error) ?? 0);
+      await hooks.clock.sleep(wait, hooks.signal);
+      return true;
+    },
+  });
+}

@@ -1,0 +1,146 @@
+import type { z } from 'zod';
+import type { JsonObject } from '../database/tables.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { Micros } from '../shared/money.ts';
+
+/** The counters of a run that a step may add to. */
+export type Metric = 'prospects_generated' | 'leads_analyzed' | 'emails_composed' | 'emails_sent';
+export const METRICS: readonly Metric[] = ['prospects_generated', 'leads_analyzed', 'emails_composed', 'emails_sent'];
+
+export type Effect = 'repeatable' | 'once';
+export type Protocol = 'auto' | 'json' | 'sse' | 'job';
+
+/** An engine call as a step asks for it: the step's own fields with every default and reference filled in. */
+export interface EngineCall {
+  url: string;
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Sent as JSON (or as query parameters with GET). */
+  params: JsonObject;
+  protocol: Protocol;
+  /** Where to ask for the state of queued jobs; made from the URL where the step does not say. */
+  statusUrl?: string;
+  /** Milliseconds between two looks at queued jobs. */
+  pollInterval: number;
+  /** Told to stop on time-out and cancel. */
+  cancelUrl?: string;
+  /** Names of the events that end a stream; replaces the step kind's own. */
+  terminalEvents?: readonly string[];
+}
+
+/** What a step may use. It gets no database, no budget and no other way to the outside. */
+export interface StepContext {
+  runId: string;
+  campaignId: string;
+  stepName: string;
+  attempt: number;
+  call: EngineCall;
+  effect: Effect;
+  /** The same on every retry of this step of this run: `<runId>/<stepName>`. */
+  idempotencyKey: string;
+  /** Aborts on time-out, cancel and stop. */
+  signal: AbortSignal;
+  clock: Clock;
+  http: EngineHttp;
+  /** Shows progress to whoever watches; never stored, at most a few a second are passed on. */
+  progress(facts: JsonObject): void;
+  log: StepLog;
+}
+
+export interface StepLog {
+  info(message: string, facts?: Record<string, unknown>): void;
+  warn(message: string, facts?: Record<string, unknown>): void;
+}
+
+/** What a step achieved. */
+export interface StepResult {
+  /** `empty`: done, and there was nothing to do. */
+  outcome: 'completed' | 'empty';
+  counts: Partial<Record<Metric, number>>;
+  /** What the engine says it cost; null when it does not say. */
+  costMicros: Micros | null;
+  /** What later steps may refer to; the engine's answer cut down to a bounded summary. */
+  output: JsonObject;
+  /** The engine only pretended (`dry_run`). */
+  dryRun?: boolean;
+}
+
+export interface StepErrorOptions {
+  retryable?: boolean;
+  cause?: unknown;
+  /** What the failed attempt cost, as the engine reported it. */
+  costMicros?: Micros | null;
+  /**
+   * Whether the engine may have worked: `no` (never reached, or refused), `maybe` (it was asked and nothing is
+   * known). `maybe` without a cost charges the reservation, and makes a `once` step `unknown`.
+   */
+  worked?: 'no' | 'maybe';
+  /** Milliseconds that the engine asked to wait before another try. */
+  retryAfterMs?: number;
+  /** Whether the engine's own answer settles that nothing was done or that it failed; a `once` step is then `failed`. */
+  definite?: boolean;
+}
+
+/** A step failed. `code` stands in docs/errors.md. */
+export class StepError extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly costMicros: Micros | null;
+  readonly worked: 'no' | 'maybe';
+  readonly retryAfterMs: number | undefined;
+  readonly definite: boolean;
+
+  constructor(code: string, message: string, options: StepErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'StepError';
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.costMicros = options.costMicros ?? null;
+    this.worked = options.worked ?? 'maybe';
+    this.retryAfterMs = options.retryAfterMs;
+    this.definite = options.definite ?? true;
+  }
+}
+
+/** How an engine ended: its final payload and what was seen on the way, whatever the dialect. */
+export interface EngineAnswer {
+  dialect: 'json' | 'sse' | 'job';
+  /** The JSON body, the data of the terminal frame, or `{jobs, summary}` of the last poll. */
+  payload: JsonObject;
+  /** Name of the terminal event, for streams. */
+  terminal?: string;
+  /** How often each event name came, for streams; a lead's own `error` frames are counted here. */
+  frames?: Record<string, number>;
+}
+
+/** Speaks the engines' dialects. Implemented by steps/engine-client.ts, handed to steps by the orchestrator. */
+export interface EngineHttp {
+  /**
+   * Makes the call and resolves when the engine's work is complete.
+   * @throws {StepError} for every way in which it can fail.
+   */
+  run(context: Omit<StepContext, 'http'>, traits: EngineTraits): Promise<EngineAnswer>;
+}
+
+/** What one engine does differently on the wire. */
+export interface EngineTraits {
+  terminalEvents: readonly string[];
+  /** Whether an `error` frame concerns one lead only (counted) rather than the whole call (failure). */
+  errorFramesArePerItem: boolean;
+}
+
+/** A kind of step: one file in steps/, one line in steps/registry.ts. */
+export interface StepKind {
+  kind: string;
+  /** One sentence for the docs and the JSON Schema. */
+  description: string;
+  /** Which `ENGINE_*_URL` gives the address when the step names none, and the path there. */
+  engine: 'prospecting' | 'analysis' | 'outreach';
+  defaultPath: string;
+  defaultEffect: Effect;
+  /** Milliseconds. */
+  defaultTimeout: number;
+  /** Checks `params` before anything is stored; most kinds let every object through. */
+  params: z.ZodType<JsonObject>;
+  /** @throws {StepError} */
+  execute(context: StepContext): Promise<StepResult>;
+}
