@@ -36,6 +36,7 @@ export const EVENT_TYPES = [
   'step.completed',
   'step.failed',
   'step.progress',
+  'step.resolved',
   'step.skipped',
   'step.started',
   'step.unknown',

@@ -17,7 +17,7 @@ create table notifications (
   created_at timestamptz not null,
   sent_at timestamptz
 );
-create index notifications_pending on notifications (next_attempt_at) where status in ('pending', 'sending');
+create index notifications_pending on notifications (notifier, next_attempt_at) where status in ('pending', 'sending');
 create index notifications_campaign on notifications (campaign_id, id desc);
 
 -- An episode of trouble: the first failure opens it and alerts, the same failure again only counts,

@@ -22,18 +22,24 @@ begin
     v_send := true;
     if m ? 'episode_key' then
       if not v_decided ? (m ->> 'episode_key') then
-        insert into alert_episodes as a (campaign_id, key, opened_at, notified_at)
+        -- Three statements, so that the answer does not hang on comparing times: two failures may share a millisecond.
+        insert into alert_episodes (campaign_id, key, opened_at, notified_at)
         values (v_campaign, m ->> 'episode_key', p_now, p_now)
-        on conflict (campaign_id, key) do update set
-          occurrences = case when a.closed_at is null then a.occurrences + 1 else 1 end,
-          opened_at = case when a.closed_at is null then a.opened_at else p_now end,
-          notified_at = case
-            when a.closed_at is not null
-              or a.notified_at <= p_now - (m ->> 'repeat_after_ms')::bigint * interval '1 millisecond'
-            then p_now else a.notified_at end,
-          closed_at = null;
-        select a.notified_at = p_now into v_send from alert_episodes a
+        on conflict (campaign_id, key) do nothing;
+        v_send := found;
+        if not v_send then
+          update alert_episodes a set
+            occurrences = case when a.closed_at is null then a.occurrences + 1 else 1 end,
+            opened_at = case when a.closed_at is null then a.opened_at else p_now end,
+            notified_at = p_now, closed_at = null
+          where a.campaign_id = v_campaign and a.key = m ->> 'episode_key' and (a.closed_at is not null
+            or a.notified_at <= p_now - (m ->> 'repeat_after_ms')::bigint * interval '1 millisecond');
+          v_send := found;
+        end if;
+        if not v_send then
+          update alert_episodes a set occurrences = a.occurrences + 1
           where a.campaign_id = v_campaign and a.key = m ->> 'episode_key';
+        end if;
         v_decided := v_decided || jsonb_build_object(m ->> 'episode_key', v_send);
       end if;
       v_send := (v_decided ->> (m ->> 'episode_key'))::boolean;
@@ -56,25 +62,29 @@ begin
   return v_added;
 end $$;
 
--- Leases up to p_limit due messages to one sender.
-create function outbox_claim(p_now timestamptz, p_lease_ms bigint, p_limit integer) returns jsonb
+-- Leases up to p_limit due messages of one notifier to one sender, the longest due first. A lease that lapsed
+-- (the sender died between sending and saying so) is taken over; attempts is the fencing token of the sender's later write.
+create function outbox_claim(p_notifier text, p_now timestamptz, p_lease_ms bigint, p_limit integer) returns jsonb
 language sql set search_path = public, pg_temp as $$
   with due as (
     select id from notifications
-    where (status = 'pending' and next_attempt_at <= p_now) or (status = 'sending' and lease_until_at <= p_now)
+    where notifier = p_notifier
+      and ((status = 'pending' and next_attempt_at <= p_now) or (status = 'sending' and lease_until_at <= p_now))
     order by next_attempt_at, id limit p_limit for update skip locked
   ), taken as (
     update notifications n set status = 'sending', attempts = n.attempts + 1,
       lease_until_at = p_now + p_lease_ms * interval '1 millisecond'
     from due where n.id = due.id returning n.*
   )
-  select coalesce(jsonb_agg(to_jsonb(taken) order by id), '[]') from taken
+  select coalesce(jsonb_agg(to_jsonb(taken) order by next_attempt_at, id), '[]') from taken
 $$;
 
 -- Writes what happened in many runs at once: an entry is
--- {run_id, epoch, at, run?: {column: value}, steps?: [row], events?: [{type, data}], outbox?: [row],
---  decisions?: [row]}. An entry whose epoch is not the run's present one writes nothing (fenced).
--- When an entry ends its run, the campaign's totals follow. Returns [{run_id, accepted, event_seq}].
+-- {run_id, epoch, at, after_seq?, run?: {column: value}, steps?: [row], events?: [{type, data}], outbox?: [row],
+--  decisions?: [row], pause?: {reason, resume_at}}. An entry whose epoch is not the run's present one writes
+-- nothing (fenced). after_seq is the writer's last event number: an entry that is found written already, because the
+-- answer to the first try was lost, is accepted without being written again. When an entry ends its run, the
+-- campaign's totals follow; pause puts an active campaign to sleep for its budget. Returns [{run_id, accepted, event_seq}].
 create function journal_commit(p_entries jsonb) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -83,15 +93,22 @@ declare
   v_at timestamptz;
   v_results jsonb := '[]';
   v_ended boolean;
+  v_known boolean;
+  v_new_seq integer;
 begin
   -- Locked in one order, so that two commits never wait for each other.
   perform 1 from campaign_runs
     where id in (select (value ->> 'run_id')::uuid from jsonb_array_elements(p_entries))
     order by id for update;
   for e in select value from jsonb_array_elements(p_entries) loop
-    select * into r from campaign_runs where id = (e ->> 'run_id')::uuid and epoch = (e ->> 'epoch')::integer
-      and status not in ('completed', 'partial', 'failed', 'aborted', 'cancelled');
-    if not found then
+    select * into r from campaign_runs where id = (e ->> 'run_id')::uuid and epoch = (e ->> 'epoch')::integer;
+    v_known := found;
+    v_new_seq := (e ->> 'after_seq')::integer + coalesce(jsonb_array_length(e -> 'events'), 0);
+    if v_known and r.event_seq >= v_new_seq and v_new_seq > (e ->> 'after_seq')::integer then
+      v_results := v_results || jsonb_build_object('run_id', r.id, 'accepted', true, 'event_seq', v_new_seq);
+      continue;
+    end if;
+    if not v_known or r.status in ('completed', 'partial', 'failed', 'aborted', 'cancelled') then
       v_results := v_results || jsonb_build_object('run_id', e ->> 'run_id', 'accepted', false);
       continue;
     end if;
@@ -141,6 +158,11 @@ begin
         last_run_at = greatest(last_run_at, r.started_at, r.created_at)
       where id = r.campaign_id;
     end if;
+    if e ? 'pause' then
+      update campaigns set status = 'paused', paused_by = 'budget', status_reason = e -> 'pause' ->> 'reason',
+        resume_at = (e -> 'pause' ->> 'resume_at')::timestamptz, version = version + 1
+      where id = r.campaign_id and status = 'active';
+    end if;
     if e ? 'outbox' then
       perform outbox_put(e -> 'outbox', v_at);
     end if;
@@ -162,7 +184,7 @@ end $$;
 create function admit_run(p_campaign campaigns, p_run jsonb, p_at timestamptz) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
 declare
-  v_policy text := coalesce(p_campaign.config -> 'schedule' ->> 'overlap', 'skip');
+  v_policy text := coalesce(p_campaign.config ->> 'overlap', 'skip');
   v_active uuid;
   v_waiting integer;
 begin
@@ -327,13 +349,58 @@ begin
   return jsonb_build_object('found', true, 'status', r.status);
 end $$;
 
--- Puts a run that waits for a person back into the queue. Returns whether it was waiting.
-create function wake_run(p_run_id uuid, p_at timestamptz) returns boolean
+-- A person says what became of a step of which nobody knew: done, failed, or to be tried again (only while the run waits).
+-- A waiting run goes back to the queue; an ended one gets its totals again and, when nothing failed is left, becomes
+-- completed. Returns {found, state}: state is resolved, not_unknown, or ended (retry asked of an ended run).
+create function resolve_step(p_run_id uuid, p_name text, p_outcome text, p_by text, p_note text, p_decision_id uuid,
+  p_at timestamptz) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
+declare
+  r campaign_runs;
+  s run_steps;
 begin
-  update campaign_runs set status = 'queued', status_reason = null, waits_for_earlier = false
-    where id = p_run_id and status = 'waiting';
-  return found;
+  select * into r from campaign_runs where id = p_run_id for update;
+  if not found then
+    return jsonb_build_object('found', false);
+  end if;
+  select * into s from run_steps where run_id = p_run_id and name = p_name for update;
+  if not found then
+    return jsonb_build_object('found', false);
+  end if;
+  if s.status <> 'unknown' then
+    return jsonb_build_object('found', true, 'state', 'not_unknown', 'status', s.status);
+  end if;
+  if r.status not in ('waiting', 'running') and p_outcome = 'retry' then
+    return jsonb_build_object('found', true, 'state', 'ended', 'status', r.status);
+  end if;
+  if r.status = 'running' then
+    return jsonb_build_object('found', true, 'state', 'running', 'status', r.status);
+  end if;
+  update run_steps set
+    status = case p_outcome when 'done' then 'completed' when 'failed' then 'failed' else 'running' end,
+    error = case p_outcome
+      when 'failed' then jsonb_build_object('code', 'STEP_DECLARED_FAILED', 'message', p_by || ': ' || p_note, 'retryable', false)
+      else null end
+  where run_id = p_run_id and name = p_name;
+  insert into run_events (run_id, seq, type, occurred_at, data)
+  values (p_run_id, r.event_seq + 1, 'step.resolved', p_at,
+    jsonb_build_object('step', p_name, 'outcome', p_outcome, 'by', p_by, 'note', p_note));
+  insert into agent_decisions (id, agent, action, campaign_id, run_id, decided_at, reasoning, confidence, evidence)
+  values (p_decision_id, 'person:' || p_by, 'resolve_step_' || p_outcome, r.campaign_id, r.id, p_at, p_note, 1,
+    jsonb_build_object('step', p_name));
+  update campaign_runs set
+    event_seq = event_seq + 1,
+    status = case
+      when r.status = 'waiting' then 'queued'
+      when r.status = 'partial' and not exists (
+        select 1 from run_steps where run_id = p_run_id and status in ('failed', 'unknown')) then 'completed'
+      else r.status end,
+    status_reason = case when r.status = 'waiting' then null else status_reason end,
+    waits_for_earlier = false,
+    steps_completed = (select count(*) from run_steps where run_id = p_run_id and status in ('completed', 'empty')),
+    steps_failed = (select count(*) from run_steps where run_id = p_run_id and status in ('failed', 'unknown'))
+  where id = p_run_id returning * into r;
+  return jsonb_build_object('found', true, 'state', 'resolved', 'status', r.status);
 end $$;
 
 -- Runs that need a worker: queued ones older than p_queued_before, running ones with a lapsed lease.

@@ -1,0 +1,158 @@
+import type { StepEntry } from './campaigns/definition.ts';
+import { FencedError } from './database/journal.ts';
+import type { StepRow } from './database/tables.ts';
+import type { BudgetRefusal } from './budget/limits.ts';
+import { CancelledError, ServiceStoppingError } from './runs/reasons.ts';
+import { nextQueuedRun } from './runs/next-queued.ts';
+import { type RunEnd, RunFinisher } from './runs/finisher.ts';
+import { RunSession, type SessionDependencies } from './runs/session.ts';
+import { StepRunner, type StepRunnerDependencies } from './runs/step-runner.ts';
+
+export interface OrchestratorDependencies extends SessionDependencies, StepRunnerDependencies {
+  /** Hands a run to the workers. */
+  enqueue(runId: string): Promise<void>;
+}
+
+/**
+ * Drives one run from its rows to its end: claim, go through the steps, settle each, finish. The record is the
+ * checkpoint: a run that was begun elsewhere goes on at the first step without a settled row.
+ */
+export class Orchestrator {
+  readonly #deps: OrchestratorDependencies;
+  readonly #steps: StepRunner;
+  readonly #finisher: RunFinisher;
+  readonly #sessions = new Map<string, RunSession>();
+  #stopping = false;
+
+  constructor(dependencies: OrchestratorDependencies) {
+    this.#deps = dependencies;
+    this.#steps = new StepRunner(dependencies);
+    this.#finisher = new RunFinisher(dependencies);
+  }
+
+  /** The runs that this process holds at the moment. */
+  get sessions(): ReadonlyMap<string, RunSession> {
+    return this.#sessions;
+  }
+
+  /**
+   * Claims the run and takes it as far as it goes. Resolves when this worker has let go of it, whatever the outcome;
+   * resolves at once when it is not to be had.
+   * @throws {DatabaseUnavailableError} when the run could not be claimed; a later try may
+   */
+  async execute(runId: string): Promise<void> {
+    if (this.#stopping || this.#sessions.has(runId)) return;
+    const session = await RunSession.claim(this.#deps, runId);
+    if (!session) return;
+    this.#sessions.set(runId, session);
+    session.stopping = this.#stopping;
+    try {
+      const end = await this.#drive(session);
+      await this.#finisher.finish(session, end);
+    } catch (error) {
+      this.#letGo(session, error);
+    } finally {
+      this.#sessions.delete(runId);
+    }
+    await this.#wakeWaiting(session);
+  }
+
+  /** Under the policies that let runs wait for earlier ones, the next in line is woken. */
+  async #wakeWaiting(session: RunSession): Promise<void> {
+    const { overlap } = session.definition;
+    if (this.#stopping || (overlap !== 'queue' && overlap !== 'cancel_previous')) return;
+    const next = await nextQueuedRun(this.#deps.records, session.run.campaign_id);
+    if (next) await this.#deps.enqueue(next);
+  }
+
+  async #drive(session: RunSession): Promise<RunEnd> {
+    const resumed = session.run.epoch > 1;
+    await session.write({
+      events: [
+        resumed
+          ? { type: 'run.resumed', data: { epoch: session.run.epoch } }
+          : { type: 'run.started', data: { trigger: session.run.trigger, steps: session.run.steps_total } },
+      ],
+    });
+    for (const entry of session.definition.steps) {
+      if (session.signal.aborted) break;
+      if (session.stopping) return { how: 'handed_over' };
+      const end = await this.#runEntry(session, entry);
+      if (end) return end;
+    }
+    return endBySignal(session) ?? { how: 'ended' };
+  }
+
+  /** Runs one step, or the members of a parallel group together; says when the run ends with it. */
+  async #runEntry(session: RunSession, entry: StepEntry): Promise<RunEnd | undefined> {
+    const members = 'parallel' in entry ? entry.parallel : [entry];
+    const outcomes = await Promise.all(members.map((step) => this.#steps.run(session, step)));
+    if (outcomes.some((outcome) => outcome.how === 'interrupted'))
+      return endBySignal(session) ?? { how: 'handed_over' };
+    const refusal = outcomes.find((outcome): outcome is { how: 'refused'; refusal: BudgetRefusal } => outcome.how === 'refused');
+    if (refusal) return { how: 'refused', refusal: refusal.refusal };
+    let stopAfter: StepRow | undefined;
+    for (const [index, outcome] of outcomes.entries()) {
+      const step = members[index];
+      if (outcome.how !== 'settled' || !step) continue;
+      const failed = outcome.row.status === 'failed' || outcome.row.status === 'unknown';
+      if (failed && step.onFailure === 'abort') return { how: 'stopped', by: outcome.row };
+      if (!failed && step.onSuccess === 'abort') stopAfter = outcome.row;
+    }
+    return stopAfter ? { how: 'ended' } : undefined;
+  }
+
+  /** Cancels a run that this process holds; others are told by the record. */
+  cancel(runId: string, reason: string): void {
+    this.#sessions.get(runId)?.abort(new CancelledError(reason));
+  }
+
+  /** Lets go of a run that was lost to another worker. */
+  fence(runId: string): void {
+    this.#sessions.get(runId)?.abort(new FencedError(runId));
+  }
+
+  /**
+   * Starts no further step and waits for those in flight, at most `graceMs`; what is then still under way is abandoned, with
+   * rows from which the next start goes on.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    for (const session of this.#sessions.values()) session.stopping = true;
+    const drained = this.#untilIdle();
+    const grace = new AbortController();
+    await Promise.race([drained, this.#deps.clock.sleep(graceMs, grace.signal).catch(() => undefined)]);
+    grace.abort();
+    for (const session of this.#sessions.values()) session.abort(new ServiceStoppingError());
+    const last = new AbortController();
+    await Promise.race([this.#untilIdle(), this.#deps.clock.sleep(LAST_WRITES_MS, last.signal).catch(() => undefined)]);
+    last.abort();
+    for (const session of this.#sessions.values()) session.giveUpWriting(new ServiceStoppingError());
+  }
+
+  async #untilIdle(): Promise<void> {
+    while (this.#sessions.size > 0) await this.#deps.clock.sleep(20);
+  }
+
+  #letGo(session: RunSession, error: unknown): void {
+    if (error instanceof FencedError || error instanceof ServiceStoppingError) {
+      session.show('run.fenced', { reason: error.message });
+      return;
+    }
+    this.#deps.logger.error('Run left to the next worker after an unexpected error', {
+      runId: session.id,
+      campaignId: session.run.campaign_id,
+      error,
+    });
+  }
+}
+
+/** How long a stop waits for the last rows of abandoned steps. */
+const LAST_WRITES_MS = 3_000;
+
+function endBySignal(session: RunSession): RunEnd | undefined {
+  const reason = session.stopReason;
+  if (reason instanceof CancelledError) return { how: 'cancelled', reason: reason.message };
+  if (reason instanceof FencedError) throw reason;
+  return reason ? { how: 'handed_over' } : undefined;
+}

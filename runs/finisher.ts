@@ -1,0 +1,167 @@
+import { flattenSteps } from '../campaigns/definition.ts';
+import type { BudgetRefusal } from '../budget/limits.ts';
+import { runFinished } from '../notifications/messages.ts';
+import type { DecisionRow, RunErrorEntry, RunStatus, StepRow } from '../database/tables.ts';
+import { type Clock, iso } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import { newId } from '../shared/ids.ts';
+import { formatMicros, microsToDollars } from '../shared/money.ts';
+import type { RunRecord, RunSession } from './session.ts';
+import { openStepRow } from './step-attempt.ts';
+import { errorsOf, finalStatus, totalsOf } from './totals.ts';
+
+/** How a worker came to the end of its work on a run. */
+export type RunEnd =
+  | { how: 'ended' }
+  | { how: 'stopped'; by: StepRow }
+  | { how: 'refused'; refusal: BudgetRefusal }
+  | { how: 'cancelled'; reason: string }
+  | { how: 'handed_over' };
+
+export interface FinisherDependencies {
+  clock: Clock;
+  config: Pick<Config, 'slackWebhookUrl'>;
+  publicUrl: string;
+}
+
+type Decision = Omit<DecisionRow, 'campaign_id' | 'run_id' | 'decided_at'>;
+
+/** Writes the last entry of a run: status, totals, messages, decisions and the campaign's pause, all in one commit. */
+export class RunFinisher {
+  readonly #deps: FinisherDependencies;
+
+  constructor(dependencies: FinisherDependencies) {
+    this.#deps = dependencies;
+  }
+
+  async finish(session: RunSession, end: RunEnd): Promise<void> {
+    if (end.how === 'handed_over') {
+      await session.write({ run: { status: 'queued' }, events: [] });
+      return;
+    }
+    const { clock } = this.#deps;
+    const at = iso(clock.now());
+    const status = statusOf(session, end);
+    const skipped = status === 'waiting' ? [] : this.#skippedSteps(session, end);
+    for (const row of skipped) session.steps.set(row.name, row);
+    const steps = session.orderedSteps();
+    const extra: RunErrorEntry[] =
+      end.how === 'refused' ? [{ step: null, code: 'BUDGET_EXCEEDED', error: end.refusal.message, at }] : [];
+    const totals = totalsOf(steps);
+    const errors = errorsOf(steps, extra);
+    const reason = reasonOf(end);
+    const record: RunRecord = {
+      run: { ...totals, status, status_reason: reason, errors },
+      steps: skipped,
+      events: [
+        ...(end.how === 'refused' ? [budgetEvent(end.refusal)] : []),
+        {
+          type: status === 'waiting' ? 'run.waiting' : 'run.finished',
+          data: {
+            status,
+            reason,
+            stepsCompleted: totals.steps_completed,
+            stepsFailed: totals.steps_failed,
+            prospects: totals.prospects_generated,
+            analyzed: totals.leads_analyzed,
+            composed: totals.emails_composed,
+            sent: totals.emails_sent,
+            cost: microsToDollars(totals.total_cost_micros),
+            ...(totals.cost_unknown ? { costUnknown: true } : {}),
+            ...(totals.dry_run ? { dryRun: true } : {}),
+          },
+        },
+      ],
+      decisions: decisionsOf(session, end, clock.now()),
+    };
+    if (end.how === 'refused' && end.refusal.turnsAtMs !== null) {
+      record.pause = { reason: end.refusal.message, resume_at: iso(end.refusal.turnsAtMs) };
+      record.events.push({ type: 'campaign.paused', data: { by: 'budget', until: iso(end.refusal.turnsAtMs) } });
+    }
+    if (status !== 'waiting' && status !== 'cancelled')
+      record.outbox = runFinished({
+        campaign: { id: session.run.campaign_id, definition: session.definition },
+        run: { ...session.run, ...totals, status, status_reason: reason, errors, completed_at: at },
+        steps,
+        ...(end.how === 'refused' ? { budgetRefusal: end.refusal } : {}),
+        slackConfigured: this.#deps.config.slackWebhookUrl !== null,
+        publicUrl: this.#deps.publicUrl,
+        nowMs: clock.now(),
+      });
+    await session.write(record);
+  }
+
+  /** Rows for the steps that this run will not come to. */
+  #skippedSteps(session: RunSession, end: RunEnd): StepRow[] {
+    const at = iso(this.#deps.clock.now());
+    return flattenSteps(session.definition.steps).flatMap(({ step }, position) => {
+      const row = session.steps.get(step.name);
+      if (row && row.status !== 'running') return [];
+      const status = row ? ('cancelled' as const) : ('skipped' as const);
+      return [{ ...(row ?? openStepRow(session.id, position, step)), status, completed_at: end.how === 'ended' || row ? at : null }];
+    });
+  }
+}
+
+function statusOf(session: RunSession, end: RunEnd): RunStatus {
+  if (end.how === 'cancelled') return 'cancelled';
+  if (end.how === 'refused') return 'aborted';
+  return finalStatus(session.orderedSteps(), end.how === 'stopped' ? end.by : undefined);
+}
+
+function reasonOf(end: RunEnd): string | null {
+  switch (end.how) {
+    case 'stopped':
+      return `Step ${end.by.name} ${end.by.status === 'unknown' ? 'may or may not have been done' : 'failed'}: ${end.by.error?.message ?? ''}`;
+    case 'refused':
+      return end.refusal.message;
+    case 'cancelled':
+      return end.reason;
+    default:
+      return null;
+  }
+}
+
+function budgetEvent(refusal: BudgetRefusal): RunRecord['events'][number] {
+  return {
+    type: 'budget.exceeded',
+    data: {
+      scope: refusal.scope,
+      period: refusal.period,
+      limit: microsToDollars(refusal.limitMicros),
+      spent: microsToDollars(refusal.spentMicros),
+      held: microsToDollars(refusal.heldMicros),
+      message: refusal.message,
+    },
+  };
+}
+
+/** What the service decided by itself, with why; part of the record that people can ask for. */
+function decisionsOf(session: RunSession, end: RunEnd, nowMs: number): Decision[] {
+  const decision = (action: string, reasoning: string, evidence: Decision['evidence']): Decision => ({
+    id: newId(nowMs),
+    agent: 'orchestrator',
+    action,
+    reasoning,
+    confidence: 1,
+    predicted: {},
+    evidence,
+  });
+  if (end.how === 'refused')
+    return [
+      decision('abort_run', end.refusal.message, {
+        limit: formatMicros(end.refusal.limitMicros),
+        spent: formatMicros(end.refusal.spentMicros),
+        held: formatMicros(end.refusal.heldMicros),
+      }),
+    ];
+  const failed = session.orderedSteps().filter((row) => row.status === 'failed' || row.status === 'unknown');
+  return failed.map((row) => {
+    const stopped = end.how === 'stopped' && end.by.name === row.name;
+    return decision(
+      stopped ? 'stop_run' : 'continue_after_failure',
+      `Step ${row.name} ended ${row.status} after ${row.attempts} attempts; its onFailure ${stopped ? 'is abort' : 'lets the run go on'}.`,
+      { code: row.error?.code ?? null, error: row.error?.message ?? null },
+    );
+  });
+}

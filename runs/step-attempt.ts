@@ -1,0 +1,96 @@
+import type { JsonObject, StepRow } from '../database/tables.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { StepDefinition } from '../campaigns/definition.ts';
+import type { EngineCall, EngineHttp, StepContext, StepKind, StepLog, StepResult } from '../steps/step.ts';
+import { StepError } from '../steps/step.ts';
+import { asStepError } from './reasons.ts';
+
+export interface AttemptInput {
+  kind: StepKind;
+  step: StepDefinition;
+  call: EngineCall;
+  runId: string;
+  campaignId: string;
+  attempt: number;
+  http: EngineHttp;
+  log: StepLog;
+  clock: Clock;
+  /** Aborts when the run has to stop. */
+  signal: AbortSignal;
+  progress(facts: JsonObject): void;
+}
+
+export type AttemptOutcome = { ok: true; result: StepResult } | { ok: false; error: StepError };
+
+/**
+ * Makes one attempt under the step's time limit. Never rejects: a failure is a value, with whatever is known about what it
+ * cost and whether the engine may have worked.
+ */
+export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> {
+  const { step, clock } = input;
+  const limit = new AbortController();
+  const done = new AbortController();
+  const timer = clock.sleep(step.timeout, done.signal).then(
+    () => limit.abort(timeoutError(step)),
+    () => undefined,
+  );
+  const context: StepContext = {
+    runId: input.runId,
+    campaignId: input.campaignId,
+    stepName: step.name,
+    attempt: input.attempt,
+    call: input.call,
+    effect: step.effect,
+    idempotencyKey: `${input.runId}/${step.name}`,
+    signal: AbortSignal.any([input.signal, limit.signal]),
+    clock,
+    http: input.http,
+    progress: (facts) => input.progress(facts),
+    log: input.log,
+  };
+  try {
+    return { ok: true, result: await input.kind.execute(context) };
+  } catch (error) {
+    if (limit.signal.aborted && !input.signal.aborted) return { ok: false, error: timeoutError(step) };
+    if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason) };
+    return { ok: false, error: asStepError(error) };
+  } finally {
+    done.abort();
+    await timer;
+  }
+}
+
+function timeoutError(step: StepDefinition): StepError {
+  return new StepError('STEP_TIMEOUT', `No result within ${step.timeout} ms.`, {
+    retryable: true,
+    worked: 'maybe',
+    definite: false,
+  });
+}
+
+function interrupted(reason: unknown): StepError {
+  const message = reason instanceof Error ? reason.message : 'The run was stopped.';
+  return new StepError('STEP_INTERRUPTED', message, { worked: 'maybe', definite: false, cause: reason });
+}
+
+/** The row of a step that begins now, or goes on after an interruption. */
+export function openStepRow(runId: string, position: number, step: StepDefinition, before?: StepRow): StepRow {
+  return {
+    run_id: runId,
+    name: step.name,
+    position,
+    kind: step.kind,
+    effect: step.effect,
+    status: 'running',
+    attempts: before?.attempts ?? 0,
+    started_at: before?.started_at ?? null,
+    completed_at: null,
+    cost_micros: before?.cost_micros ?? 0,
+    cost_unknown: before?.cost_unknown ?? false,
+    counts: {},
+    output: null,
+    error: null,
+    attempt_log: before?.attempt_log ?? [],
+    carried_from: null,
+  };
+}
