@@ -110,6 +110,8 @@ export interface EngineAnswer {
   terminal?: string;
   /** How often each event name came, for streams; a lead's own `error` frames are counted here. */
   frames?: Record<string, number>;
+  /** The engine found nothing to work on and reported that as an error; its words. */
+  empty?: string;
 }
 
 /** Speaks the engines' dialects. Implemented by steps/engine-client.ts, handed to steps by the orchestrator. */
@@ -126,6 +128,8 @@ export interface EngineTraits {
   terminalEvents: readonly string[];
   /** Whether an `error` frame concerns one lead only (counted) rather than the whole call (failure). */
   errorFramesArePerItem: boolean;
+  /** An event that follows the terminal one shortly and may add to it. */
+  closingEvent?: string;
 }
 
 /** A kind of step: one file in steps/, one line in steps/registry.ts. */
