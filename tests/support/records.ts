@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { openAsBlob } from 'node:fs';
+import { access, readFile, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import type pg from 'pg';
+import { COLUMNS } from '../../database/columns.ts';
+import { embeddedPool } from '../../database/embedded.ts';
+import { migrate, readMigrations } from '../../database/migrate.ts';
+import { PROJECT_ROOT } from '../../shared/config.ts';
+import { silentLogger } from '../../shared/logger.ts';
+import { SqlRecords } from '../../database/sql.ts';
+
+/** Records in a database of their own, in memory. */
+export class MemoryRecords extends SqlRecords {
+  readonly pool: pg.Pool;
+  readonly pglite: PGlite;
+
+  constructor(pool: pg.Pool, pglite: PGlite) {
+    super(pool, async () => {
+      await pool.end();
+      await pglite.close();
+    });
+    this.pool = pool;
+    this.pglite = pglite;
+  }
+
+  /** Empties every table, which is much faster than a new database. */
+  async truncate(): Promise<void> {
+    await this.pool.query(`truncate ${Object.keys(COLUMNS).join(', ')} cascade`);
+  }
+}
+
+/** A migrated database in memory. Make one for a test file (`beforeAll`) and `truncate` it for each test; `close` it in the end. */
+export async function memoryRecords(): Promise<MemoryRecords> {
+  const pglite = await PGlite.create({ loadDataDir: await openAsBlob(await migratedTemplate()) });
+  return new MemoryRecords(embeddedPool(pglite), pglite);
+}
+
+/** Making a database takes seconds; its migrated files are kept for later test files and runs, named by what made them. */
+async function migratedTemplate(): Promise<string> {
+  const hash = createHash('sha256').update(await readFile(join(PROJECT_ROOT, 'package-lock.json')));
+  for (const { sql } of await readMigrations()) hash.update(sql);
+  const file = join(tmpdir(), `pipeline-orchestrator-template-${hash.digest('hex').slice(0, 16)}.tar`);
+  try {
+    await access(file);
+    return file;
+  } catch {
+    const pglite = await PGlite.create();
+    const pool = embeddedPool(pglite);
+    await migrate(pool, silentLogger);
+    await pool.end();
+    const dump = await pglite.dumpDataDir('none');
+    await pglite.close();
+    // Under another name first: a file of that name is always whole, also when two test files make it at once.
+    const unfinished = `${file}.${process.pid}`;
+    await writeFile(unfinished, new Uint8Array(await dump.arrayBuffer()));
+    await rename(unfinished, file);
+    return file;
+  }
+}
