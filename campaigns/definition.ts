@@ -7,6 +7,8 @@ export interface CampaignDefinition {
   description?: string;
   /** Absent: runs only when started by hand. */
   schedule?: ScheduleDefinition;
+  /** What a new run (scheduled or by hand) does while an earlier run of the campaign is still active. */
+  overlap: 'skip' | 'queue' | 'allow' | 'cancel_previous';
   /** Dollars. A limit that is absent does not bind. */
   budget: BudgetDefinition;
   steps: StepEntry[];
@@ -19,8 +21,6 @@ export interface ScheduleDefinition {
   /** IANA name. */
   timezone: string;
   enabled: boolean;
-  /** What a fire does while an earlier run of the campaign is still active. */
-  overlap: 'skip' | 'queue' | 'allow' | 'cancel_previous';
   /** Which missed fires are made up for after the service was away. */
   catchUp: 'last' | 'all' | 'none';
   /** Milliseconds back from now within which missed fires are made up for. */
