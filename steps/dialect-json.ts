@@ -1,7 +1,6 @@
 import type { Json, JsonObject } from '../database/tables.ts';
 import { isObject, objectAt } from './answer-fields.ts';
 import { engineFailed, engineMessage, invalidAnswer, saysNothingToDo } from './engine-errors.ts';
-import type { EngineAnswer } from './step.ts';
 
 /**
  * An engine's body as the object that it has to be.
@@ -29,7 +28,7 @@ function reportsFailure(payload: JsonObject): boolean {
 }
 
 /**
- * The words of an engine that found nothing to work on and calls that a failure; null for a payload that reports success.
+ * For every dialect: the words of an engine that found nothing to work on and calls that a failure; null for a payload that reports success.
  * @throws {StepError} ENGINE_FAILED when the payload reports any other failure
  */
 export function checkOutcome(payload: JsonObject): string | null {
@@ -37,10 +36,4 @@ export function checkOutcome(payload: JsonObject): string | null {
   const message = engineMessage(payload);
   if (saysNothingToDo(message)) return message;
   throw engineFailed(payload);
-}
-
-/** The plain dialect: the body is the result. */
-export function answerFromJson(payload: JsonObject): EngineAnswer {
-  const empty = checkOutcome(payload);
-  return { dialect: 'json', payload, ...(empty === null ? {} : { empty }) };
 }

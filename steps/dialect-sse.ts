@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../database/tables.ts';
 import { isObject } from './answer-fields.ts';
 import { bounded } from './bounded-body.ts';
 import { checkOutcome } from './dialect-json.ts';
-import { engineFailed, engineMessage, saysNothingToDo } from './engine-errors.ts';
+import { engineFailed, engineMessage, invalidAnswer, saysNothingToDo } from './engine-errors.ts';
 import type { Wire, WireResponse } from './http-call.ts';
 import { type EngineAnswer, type EngineTraits, StepError } from './step.ts';
 import { cleanText } from './summarize.ts';
@@ -20,11 +20,13 @@ const LONGEST_PROGRESS = 65_536;
 interface Frame {
   name: string;
   payload: JsonObject;
+  /** The data began as a JSON object and was none. */
+  broken: boolean;
 }
 
 /** Reads one frame of either style: named by its `event:` line, or unnamed with the name as `type` in the data. */
 function readFrame(message: EventSourceMessage): Frame {
-  if (message.data.trim() === '[DONE]') return { name: 'done', payload: {} };
+  if (message.data.trim() === '[DONE]') return { name: 'done', payload: {}, broken: false };
   let data: Json;
   try {
     data = JSON.parse(message.data);
@@ -34,7 +36,11 @@ function readFrame(message: EventSourceMessage): Frame {
   const payload = isObject(data) ? data : { message: data };
   const named = message.event === undefined || message.event === 'message' ? undefined : message.event;
   const type = payload['type'] ?? payload['event'];
-  return { name: cleanText(named ?? (typeof type === 'string' ? type : 'message'), 60), payload };
+  return {
+    name: cleanText(named ?? (typeof type === 'string' ? type : 'message'), 60),
+    payload,
+    broken: !isObject(data) && message.data.trimStart().startsWith('{'),
+  };
 }
 
 /** The small facts of a frame, for whoever watches the run. */
@@ -96,7 +102,9 @@ class StreamReader {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
 
+  /** @throws {StepError} ENGINE_ANSWER_INVALID, ENGINE_FAILED */
   #end(frame: Frame): void {
+    if (frame.broken) throw invalidAnswer(`The data of the terminal event "${frame.name}" is not JSON.`);
     this.#terminal = frame;
     this.#empty = checkOutcome(frame.payload);
     const closingFollows = this.#closing !== undefined && this.#terminals.has(this.#closing);
@@ -106,7 +114,7 @@ class StreamReader {
   #takeClosing(frame: Frame): void {
     if (frame.name !== this.#closing || !this.#terminal) return;
     this.#count(frame.name);
-    this.#terminal = { name: this.#terminal.name, payload: { ...frame.payload, ...this.#terminal.payload } };
+    this.#terminal = { ...this.#terminal, payload: { ...frame.payload, ...this.#terminal.payload } };
     this.#closed = true;
   }
 
@@ -164,7 +172,12 @@ export async function answerFromStream(
   progress: (facts: JsonObject) => void,
 ): Promise<EngineAnswer> {
   const reader = new StreamReader(traits, progress);
-  const parser = createParser({ onEvent: (message) => reader.take(message) });
+  let flushing = false;
+  const parser = createParser({
+    onEvent: (message) => {
+      if (!flushing || !readFrame(message).broken) reader.take(message);
+    },
+  });
   const decoder = new TextDecoder();
   let closingTimer: NodeJS.Timeout | undefined;
   try {
@@ -173,7 +186,8 @@ export async function answerFromStream(
       if (reader.finished) break;
       if (reader.ended) closingTimer ??= setTimeout(() => response.body.destroy(), wire.closingLimitMs);
     }
-    // Some engines end without the blank line that would finish the last frame.
+    // Some engines end without the blank line that would finish the last frame; half a frame is no frame.
+    flushing = true;
     if (!reader.finished) parser.feed(`${decoder.decode()}\n\n`);
   } catch (error) {
     if (error instanceof StepError) throw error;

@@ -1,15 +1,15 @@
 import { Agent } from 'undici';
 import type { Json, JsonObject } from '../database/tables.ts';
 import type { Clock } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
+import { AppError, messageOf } from '../shared/errors.ts';
 import type { OriginPolicy } from '../shared/origins.ts';
 import { readText } from './bounded-body.ts';
 import { answerFromJobs, jobIdsOf, statusUrls } from './dialect-job.ts';
-import { answerFromJson, checkOutcome, parseObject } from './dialect-json.ts';
+import { checkOutcome, parseObject } from './dialect-json.ts';
 import { answerFromStream } from './dialect-sse.ts';
 import { HttpStatusError, invalidAnswer, networkFailure, protocolMismatch, saysNothingToDo } from './engine-errors.ts';
 import { exchange, header, type Wire, type WireRequest, type WireResponse } from './http-call.ts';
-import type { EngineAnswer, EngineHttp, EngineTraits, StepContext } from './step.ts';
+import type { EngineAnswer, EngineHttp, EngineTraits, StepContext, StepError } from './step.ts';
 
 type CallContext = Omit<StepContext, 'http'>;
 
@@ -25,6 +25,16 @@ export interface EngineClientOptions {
 
 /** After these the engine may go on working for nobody. */
 const LEFT_BEHIND = new Set(['ENGINE_RESPONSE_TOO_LARGE', 'ENGINE_STATUS_UNREACHABLE']);
+
+/**
+ * Whether the engine goes on for nobody. A run that another worker took over has asked the same engine again under the same
+ * id: to stop that would stop the new holder's work.
+ */
+function isLeftBehind(signal: AbortSignal, failure: StepError): boolean {
+  if (!signal.aborted) return LEFT_BEHIND.has(failure.code);
+  const reason: unknown = signal.reason;
+  return !(reason instanceof AppError && reason.code === 'RUN_FENCED');
+}
 
 /** A header takes printable ASCII; anything else, and the percent sign itself, is percent-encoded, so keys stay distinct. */
 function headerSafe(text: string): string {
@@ -114,13 +124,13 @@ class EngineCallInProgress {
     }
     const payload = parseObject(await readText(response.body, this.#wire.maxResponseBytes));
     const empty = checkOutcome(payload);
-    if (empty !== null) return answerFromJson(payload);
+    if (empty !== null) return { dialect: 'json', payload, empty };
     return this.#continueFrom(response, payload);
   }
 
   async #continueFrom(response: WireResponse, payload: JsonObject): Promise<EngineAnswer> {
     const { protocol } = this.#context.call;
-    if (protocol === 'json') return answerFromJson(payload);
+    if (protocol === 'json') return { dialect: 'json', payload };
     if (protocol === 'sse') throw protocolMismatch('The step expects an event stream, the engine answered with JSON.');
     const ids = jobIdsOf(payload);
     if (ids === null) {
@@ -128,7 +138,7 @@ class EngineCallInProgress {
         throw protocolMismatch('The step expects queued jobs, the answer has no job_id or job_ids.');
       if (response.status === 202)
         throw protocolMismatch('The engine accepted the work (202) without a job id, so its end cannot be followed.');
-      return answerFromJson(payload);
+      return { dialect: 'json', payload };
     }
     this.jobIds = ids;
     const urls = statusUrls(this.#wire, this.#context, response, payload);
@@ -138,16 +148,21 @@ class EngineCallInProgress {
 
 class UndiciEngineClient implements EngineHttp {
   readonly #wire: Wire;
-  readonly #agent: Agent;
+  readonly #agents: readonly Agent[];
   /** Calls that tell an engine to stop; nobody waits for them but `close`. */
   readonly #farewells = new Set<Promise<void>>();
 
   constructor(options: EngineClientOptions) {
     // Engines are silent for minutes and send no keep-alive: the step's own time-out is the only one. Connections are not
     // limited, since a call that waits for a free one would spend the step's time on nothing; runs are limited elsewhere.
-    this.#agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 10_000, allowH2: false });
+    const patience = { headersTimeout: 0, bodyTimeout: 0, connectTimeout: 10_000, allowH2: false };
+    const kept = new Agent(patience);
+    // No pipelining means no keep-alive: a connection a request.
+    const fresh = new Agent({ ...patience, pipelining: 0 });
+    this.#agents = [kept, fresh];
     this.#wire = {
-      dispatcher: this.#agent,
+      kept,
+      fresh,
       origins: options.origins,
       clock: options.clock,
       maxResponseBytes: options.maxResponseBytes,
@@ -164,7 +179,7 @@ class UndiciEngineClient implements EngineHttp {
       return await call.answer();
     } catch (error) {
       const failure = networkFailure(error, context.call.url);
-      if (context.signal.aborted || LEFT_BEHIND.has(failure.code)) this.#tellToStop(context, call.jobIds);
+      if (isLeftBehind(context.signal, failure)) this.#tellToStop(context, call.jobIds);
       context.signal.throwIfAborted();
       throw failure;
     }
@@ -191,7 +206,7 @@ class UndiciEngineClient implements EngineHttp {
 
   async close(): Promise<void> {
     await Promise.all(this.#farewells);
-    await this.#agent.destroy();
+    await Promise.all(this.#agents.map((agent) => agent.destroy()));
   }
 }
 

@@ -83,19 +83,13 @@ export function httpFailure(
   const said = engineMessage(payload);
   const costMicros = costOf(payload);
   const wait = parseRetryAfter(retryAfter, clock);
-  const asked = wait === undefined ? {} : { retryAfterMs: wait };
+  const again = { retryable: true, costMicros, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
   if (NOT_TAKEN_UP.has(status))
-    return new HttpStatusError('ENGINE_BUSY', status, said, { retryable: true, worked: 'no', costMicros, ...asked });
-  if (status < 500) return new HttpStatusError('ENGINE_REFUSED', status, said, { worked: 'no', costMicros });
+    return new HttpStatusError({ code: 'ENGINE_BUSY', status, said }, { ...again, worked: 'no' });
+  if (status < 500) return new HttpStatusError({ code: 'ENGINE_REFUSED', status, said }, { costMicros, worked: 'no' });
   // A gateway's 502 or 504, and a 500 without the engine's own words, leave open what became of the request.
   const definite = said !== null && status !== 502 && status !== 504;
-  return new HttpStatusError('ENGINE_ERROR', status, said, {
-    retryable: true,
-    worked: 'maybe',
-    definite,
-    costMicros,
-    ...asked,
-  });
+  return new HttpStatusError({ code: 'ENGINE_ERROR', status, said }, { ...again, worked: 'maybe', definite });
 }
 
 /** `Retry-After` in milliseconds from now: a number of seconds or an HTTP date (RFC 9110, section 10.2.3). */
@@ -112,7 +106,8 @@ export class HttpStatusError extends StepError {
   /** The engine's own words. */
   readonly said: string | null;
 
-  constructor(code: string, status: number, said: string | null, options: StepErrorOptions) {
+  constructor(answer: { code: string; status: number; said: string | null }, options: StepErrorOptions) {
+    const { code, status, said } = answer;
     super(code, `The engine answered ${status}${said === null ? '' : `: ${said}`}`, options);
     this.name = 'HttpStatusError';
     this.status = status;

@@ -13,7 +13,10 @@ const MOST_ERROR_BYTES = 65_536;
 
 /** What every call to an engine goes through. */
 export interface Wire {
-  dispatcher: Dispatcher;
+  /** Keeps connections open for the next request. */
+  kept: Dispatcher;
+  /** Opens a connection a request. */
+  fresh: Dispatcher;
   origins: OriginPolicy;
   clock: Clock;
   /** Bytes of one whole answer. */
@@ -116,11 +119,10 @@ export async function exchange(wire: Wire, call: WireRequest): Promise<WireRespo
 async function send(wire: Wire, call: WireRequest): Promise<WireResponse> {
   try {
     const { statusCode, headers, body } = await request(call.url, {
-      dispatcher: wire.dispatcher,
+      dispatcher: call.freshConnection ? wire.fresh : wire.kept,
       method: call.method,
       headers: call.headers,
       signal: call.signal,
-      reset: call.freshConnection ?? false,
       ...(call.body === undefined ? {} : { body: call.body }),
     });
     // A body that is destroyed unread reports so as an error, and nobody else listens.
