@@ -1,0 +1,22 @@
+/** What a person can do about a failure, by its error code. */
+const ADVICE: Record<string, string> = {
+  ENGINE_ANSWER_INVALID: "The engine's answer could not be read. Check the step's endpoint and the engine's log.",
+  ENGINE_BUSY:
+    'The engine was too busy. Run it again later, or allow more attempts or a longer delay in the step\'s "retry".',
+  ENGINE_CONNECTION_LOST: 'The connection broke while the engine worked. Check the engine, then run it again.',
+  ENGINE_ERROR: "The engine failed inside. Check the engine's log, then run it again.",
+  ENGINE_FAILED: "The engine took the work up and reported a failure. Check the engine's log, then run it again.",
+  ENGINE_PROTOCOL_MISMATCH:
+    'The engine speaks another protocol than the step says. Check the step\'s "protocol" and "endpoint".',
+  ENGINE_REFUSED:
+    "The engine refused the request. Correct the step's params or endpoint; the same request would be refused again.",
+  ENGINE_UNREACHABLE: 'The engine did not answer. Check that it runs and that its address is right, then run it again.',
+  REFERENCE_UNDEFINED:
+    "The step refers to a value that an earlier step did not give. Correct the reference in the step's params.",
+  STEP_CRASHED: "The step failed inside this service. Its log has the details under this run's id.",
+  STEP_TIMEOUT: 'The engine took longer than the step\'s "timeout" allows. Check the engine, or raise the timeout.',
+};
+
+export function adviceFor(code: string): string {
+  return ADVICE[code] ?? 'See the run for the details, mend the cause, then run it again.';
+}
