@@ -89,7 +89,9 @@ export class Orchestrator {
     const outcomes = await Promise.all(members.map((step) => this.#steps.run(session, step)));
     if (outcomes.some((outcome) => outcome.how === 'interrupted'))
       return endBySignal(session) ?? { how: 'handed_over' };
-    const refusal = outcomes.find((outcome): outcome is { how: 'refused'; refusal: BudgetRefusal } => outcome.how === 'refused');
+    const refusal = outcomes.find(
+      (outcome): outcome is { how: 'refused'; refusal: BudgetRefusal } => outcome.how === 'refused',
+    );
     if (refusal) return { how: 'refused', refusal: refusal.refusal };
     let stopAfter: StepRow | undefined;
     for (const [index, outcome] of outcomes.entries()) {

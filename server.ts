@@ -2,10 +2,13 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { hostname } from 'node:os';
 import { createApp } from './api/app.ts';
+import { answerClientError } from './api/client-error.ts';
 import { createMetrics } from './api/metrics.ts';
 import { BudgetLedger } from './budget/ledger.ts';
+import type { CampaignDefinition } from './campaigns/definition.ts';
 import { Journal } from './database/journal.ts';
 import { openDatabase } from './database/open.ts';
+import type { CampaignRow } from './database/tables.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
 import { campaignResumed } from './notifications/messages.ts';
 import { Orchestrator } from './orchestrator.ts';
@@ -40,7 +43,8 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   const events = new EventBus();
   starting.defer(logEvents(events, logger));
   const metrics = createMetrics(events);
-  const publicUrl = config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`;
+  const publicUrl =
+    config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`;
   const worker = `${hostname()}/${process.pid}/${newId()}`;
 
   const database = await openDatabase(config, { logger });
@@ -53,13 +57,14 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   const dispatcher = new Dispatcher({ records, clock, events, logger, config });
   starting.defer(() => dispatcher.stop());
   const shared = { records, clock, events, logger, worker, leaseMs: config.leaseMs, publicUrl, config };
+  const ledger = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
   const orchestrator = new Orchestrator({
     ...shared,
     http,
     enqueue,
     journal: new Journal(records),
-    ledger: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),
+    ledger,
   });
   const queue = new RunQueue({
     connection: database.boss,
@@ -80,15 +85,19 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   const scheduler = new CronScheduler({
     ...shared,
     enqueue,
-    onResumed: (campaign) =>
+    onResumed: (resumed) =>
       campaignResumed({
-        campaign,
+        ...resumed,
         slackConfigured: config.slackWebhookUrl !== null,
         publicUrl,
         nowMs: clock.now(),
       }),
   });
-  const runs = new RunControl({ ...shared, enqueue, cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason) });
+  const runs = new RunControl({
+    ...shared,
+    enqueue,
+    cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason),
+  });
 
   if (database.kind === 'embedded') await recovery.voidLeases();
   keeper.start();
@@ -104,6 +113,16 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   scheduler.start();
   starting.defer(() => scheduler.stop());
 
+  const budget = {
+    status: (campaign: CampaignRow) => {
+      const definition = campaign.config as unknown as CampaignDefinition;
+      return ledger.status({
+        id: campaign.id,
+        timezone: definition.schedule?.timezone ?? 'UTC',
+        budget: definition.budget,
+      });
+    },
+  };
   const stopping = new AbortController();
   const ready = async () => {
     const reachable = await records.ping().then(
@@ -116,8 +135,17 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
     ];
     return { ready: checks.every((check) => check.ok), checks };
   };
-  const app = createApp({ ...shared, campaigns, runs, metrics, health: { ready }, stopping: stopping.signal });
-  const server = createServer(app).listen(config.port, config.host);
+  const app = createApp({
+    ...shared,
+    campaigns,
+    runs,
+    metrics,
+    environment,
+    budget,
+    health: { ready },
+    stopping: stopping.signal,
+  });
+  const server = createServer(app).on('clientError', answerClientError).listen(config.port, config.host);
   await once(server, 'listening');
   starting.defer(() => stopServer(server));
   starting.defer(() => stopping.abort());

@@ -98,7 +98,13 @@ export class RunFinisher {
       const row = session.steps.get(step.name);
       if (row && row.status !== 'running') return [];
       const status = row ? ('cancelled' as const) : ('skipped' as const);
-      return [{ ...(row ?? openStepRow(session.id, position, step)), status, completed_at: end.how === 'ended' || row ? at : null }];
+      return [
+        {
+          ...(row ?? openStepRow(session.id, position, step)),
+          status,
+          completed_at: end.how === 'ended' || row ? at : null,
+        },
+      ];
     });
   }
 }

@@ -61,7 +61,11 @@ export class RunControl {
     });
     if (!campaign) throw new NotFoundError('campaign', campaignId);
     const definition = campaign.config as unknown as CampaignDefinition;
-    return this.#admit(campaignId, { trigger: 'manual', steps_total: flattenSteps(definition.steps).length }, options.force);
+    return this.#admit(
+      campaignId,
+      { trigger: 'manual', steps_total: flattenSteps(definition.steps).length },
+      options.force,
+    );
   }
 
   /**
@@ -71,7 +75,8 @@ export class RunControl {
   async cancel(runId: string, reason = 'cancelled by an operator'): Promise<{ status: string }> {
     const { records, clock, events, enqueue, cancelHeld } = this.#deps;
     const run = await this.#run(runId);
-    if (ENDED.has(run.status)) throw new ConflictError('RUN_FINISHED', `Run ${runId} has already ended: ${run.status}.`);
+    if (ENDED.has(run.status))
+      throw new ConflictError('RUN_FINISHED', `Run ${runId} has already ended: ${run.status}.`);
     const answer = await records.call<{ found: boolean; status: string }>('cancel_run', {
       p_run_id: runId,
       p_reason: reason,
@@ -105,7 +110,9 @@ export class RunControl {
       ],
     });
     if (!campaign) throw new NotFoundError('campaign', run.campaign_id);
-    const definition = (options.definition === 'latest' ? campaign.config : run.definition) as unknown as CampaignDefinition;
+    const definition = (options.definition === 'latest'
+      ? campaign.config
+      : run.definition) as unknown as CampaignDefinition;
     const before = await records.select('run_steps', { where: [{ column: 'run_id', op: 'eq', value: runId }] });
     const unknown = before.find((step) => step.status === 'unknown');
     if (unknown)
@@ -116,7 +123,10 @@ export class RunControl {
     const carried = options.from === 'failed' ? carriedSteps(definition, before) : [];
     const total = flattenSteps(definition.steps).length;
     if (carried.length === total)
-      throw new ConflictError('NOTHING_TO_RETRY', `Every step of run ${runId} completed; use {"from": "start"} to run all of them again.`);
+      throw new ConflictError(
+        'NOTHING_TO_RETRY',
+        `Every step of run ${runId} completed; use {"from": "start"} to run all of them again.`,
+      );
     return this.#admit(
       run.campaign_id,
       {
@@ -161,7 +171,9 @@ export class RunControl {
   }
 
   async #run(runId: string): Promise<RunRow> {
-    const [run] = await this.#deps.records.select('campaign_runs', { where: [{ column: 'id', op: 'eq', value: runId }] });
+    const [run] = await this.#deps.records.select('campaign_runs', {
+      where: [{ column: 'id', op: 'eq', value: runId }],
+    });
     if (!run) throw new NotFoundError('run', runId);
     return run;
   }

@@ -259,7 +259,12 @@ export class StepRunner {
         attempt_log: row.attempt_log.map((entry) =>
           entry.completed_at
             ? entry
-            : { ...entry, completed_at: at, cost_unknown: true, error: { code: 'STEP_INTERRUPTED', message: 'The service stopped.' } },
+            : {
+                ...entry,
+                completed_at: at,
+                cost_unknown: true,
+                error: { code: 'STEP_INTERRUPTED', message: 'The service stopped.' },
+              },
         ),
       };
     });
@@ -287,7 +292,11 @@ export class StepRunner {
       ...row,
       status: 'unknown',
       completed_at: iso(clock.now()),
-      error: { code: 'STEP_OUTCOME_UNKNOWN', message: `It is not known whether this was done: ${message}`, retryable: false },
+      error: {
+        code: 'STEP_OUTCOME_UNKNOWN',
+        message: `It is not known whether this was done: ${message}`,
+        retryable: false,
+      },
     };
     const record: RunRecord = {
       steps: [settled],

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import type { ReceivedMail } from './mail-catcher.ts';
 import type { DemoEvent, DemoRun } from './demo-client.ts';
 
 export const bold = (text: string) => styleText('bold', text);
@@ -24,18 +25,24 @@ export function showEvent({ type, data }: DemoEvent): void {
     line(dim(`      ${text(facts['message'] ?? facts).slice(0, 100)}`));
   } else if (type === 'step.attempt_failed') line(`    ${yellow('!')} ${text(data['error'])}`);
   else if (type === 'step.completed')
-    line(`  ${green('✔')} ${step} ${dim(`${text(data['counts'])} $${text(data['cost'])} ${text(data['durationMs'])} ms`)}`);
+    line(
+      `  ${green('✔')} ${step} ${dim(`${text(data['counts'])} $${text(data['cost'])} ${text(data['durationMs'])} ms`)}`,
+    );
   else if (type === 'step.failed' || type === 'step.unknown') line(`  ${red('✘')} ${step} ${text(data['error'])}`);
-  else if (type === 'budget.threshold') line(`    ${yellow('$')} ${text(data['percent'])} % of the ${text(data['period'])} budget is spent`);
+  else if (type === 'budget.threshold')
+    line(`    ${yellow('$')} ${text(data['percent'])} % of the ${text(data['period'])} budget is spent`);
 }
 
 export function showRun(run: DemoRun): void {
   line(bold(`\nRun ${run.status}`));
-  line(`  prospects ${run.prospects_generated} · analysed ${run.leads_analyzed} · composed ${run.emails_composed} · sent ${run.emails_sent} · cost $${run.total_cost}`);
-  for (const step of run.steps) line(dim(`  ${step.name.padEnd(18)} ${step.status.padEnd(10)} attempts ${step.attempts}  $${step.cost}`));
+  line(
+    `  prospects ${run.prospects_generated} · analysed ${run.leads_analyzed} · composed ${run.emails_composed} · sent ${run.emails_sent} · cost $${run.total_cost}`,
+  );
+  for (const step of run.steps)
+    line(dim(`  ${step.name.padEnd(18)} ${step.status.padEnd(10)} attempts ${step.attempts}  $${step.cost}`));
 }
 
-export function showMail(mail: { subject?: string; to?: { address?: string }[]; text?: string }): void {
+export function showMail(mail: ReceivedMail): void {
   line(bold(`\nMail received`));
   line(`  to ${mail.to?.map((to) => to.address).join(', ') ?? ''}`);
   line(`  subject ${mail.subject ?? ''}`);

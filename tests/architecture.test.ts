@@ -26,7 +26,10 @@ interface Import {
   typeOnly: boolean;
 }
 
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: ROOT, encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((file) => file !== '' && !file.startsWith('tests/'));
 
@@ -88,7 +91,9 @@ describe('architecture', () => {
       /(?:new (?:AppError|ConflictError|StepError)\(\s*|super\(\s*|code: |code = )'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g;
     for (const file of files.filter((name) => !name.startsWith('sandbox/')))
       for (const found of readFileSync(join(ROOT, file), 'utf8').matchAll(pattern)) codes.add(found[1] as string);
-    const documented = [...readFileSync(join(ROOT, 'docs/errors.md'), 'utf8').matchAll(/^\| `([A-Z0-9_]+)` /gm)].map((row) => row[1]);
+    const documented = [...readFileSync(join(ROOT, 'docs/errors.md'), 'utf8').matchAll(/^\| `([A-Z0-9_]+)` /gm)].map(
+      (row) => row[1],
+    );
     expect(documented.toSorted()).toEqual([...codes].toSorted());
   });
 });
