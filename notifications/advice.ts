@@ -14,6 +14,8 @@ const ADVICE: Record<string, string> = {
   REFERENCE_UNDEFINED:
     "The step refers to a value that an earlier step did not give. Correct the reference in the step's params.",
   STEP_CRASHED: "The step failed inside this service. Its log has the details under this run's id.",
+  STEP_OUTCOME_UNKNOWN:
+    'Look in the engine whether the step was done, then say so: until then the run cannot be retried.',
   STEP_TIMEOUT: 'The engine took longer than the step\'s "timeout" allows. Check the engine, or raise the timeout.',
 };
 

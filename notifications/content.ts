@@ -1,6 +1,6 @@
 import { formatMicros } from '../shared/money.ts';
 import type { RunFacts, StepFacts } from './facts.ts';
-import { duration, moment } from './phrases.ts';
+import { curl, duration, moment } from './phrases.ts';
 
 /**
  * A message in words, before it is mail or Slack blocks. All text is plain: renderers escape it. Names and error messages in
@@ -50,4 +50,31 @@ export function runLink(facts: { publicUrl: string; runId: string }): Content['l
     label: 'The run with its steps, attempts, costs and errors',
     url: `${facts.publicUrl}/api/runs/${facts.runId}`,
   };
+}
+
+/**
+ * Lines that say what became of a step whose outcome is unknown. Only a waiting run can do it again; in an ended one it is
+ * marked failed, and the run is then retried.
+ */
+export function decisionCommands(
+  facts: { publicUrl: string; runId: string },
+  stepName: string,
+  waits: boolean,
+): NonNullable<Section['commands']> {
+  const decide = (outcome: 'done' | 'failed' | 'retry') =>
+    curl(facts, 'POST', ['runs', facts.runId, 'steps', stepName, 'resolve'], {
+      outcome,
+      note: 'checked at the engine',
+      by: 'operator',
+    });
+  return [
+    { label: 'It was done: count it as done', line: decide('done') },
+    { label: 'It was not done: count it as failed', line: decide('failed') },
+    waits
+      ? { label: 'It was not done: do it again', line: decide('retry') }
+      : {
+          label: 'It was not done, and is to be done again: count it as failed, then',
+          line: curl(facts, 'POST', ['runs', facts.runId, 'retry'], { from: 'failed' }),
+        },
+  ];
 }

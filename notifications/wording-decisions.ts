@@ -1,5 +1,5 @@
 import { formatMicros } from '../shared/money.ts';
-import { type Content, runFields, runLink } from './content.ts';
+import { type Content, decisionCommands, runFields, runLink } from './content.ts';
 import type { BudgetFacts, ResumedFacts, StepUnknownFacts } from './facts.ts';
 import { curl, moment } from './phrases.ts';
 
@@ -86,11 +86,6 @@ export function resumed(facts: ResumedFacts): Content {
 export function stepUnknown(facts: StepUnknownFacts): Content {
   const { step } = facts;
   const target = facts.endpoint ?? `the configured ${facts.engine} engine`;
-  const decide = (outcome: string) =>
-    curl(facts, 'POST', ['runs', facts.runId, 'steps', step.name, 'resolve'], {
-      outcome,
-      note: 'checked at the engine',
-    });
   return {
     subject: `Campaign "${facts.campaign}" needs a decision: step "${step.name}"`,
     mood: 'bad',
@@ -116,12 +111,12 @@ export function stepUnknown(facts: StepUnknownFacts): Content {
       },
       {
         title: 'What to do',
-        paragraphs: ['Look in the engine whether it was done, then run one of these lines.'],
-        commands: [
-          { label: 'It was done: count it as done and go on', line: decide('done') },
-          { label: 'It was not done: count it as failed', line: decide('failed') },
-          { label: 'It was not done: do it again', line: decide('retry') },
+        paragraphs: [
+          facts.waits
+            ? 'Look in the engine whether it was done, then run one of these lines.'
+            : 'Look in the engine whether it was done. Once the run has ended, run one of these lines.',
         ],
+        commands: decisionCommands(facts, step.name, facts.waits),
       },
     ],
     steps: [],

@@ -1,5 +1,5 @@
 import { adviceFor } from './advice.ts';
-import { type Content, runFields, runLink, type Section } from './content.ts';
+import { type Content, decisionCommands, runFields, runLink, type Section } from './content.ts';
 import type { RunFacts, StepFacts } from './facts.ts';
 import { curl } from './phrases.ts';
 
@@ -94,18 +94,23 @@ function whatWasDone(facts: RunFacts, failing: StepFacts[]): Section {
 }
 
 function whatToDo(facts: RunFacts, failing: StepFacts[]): Section {
-  const codes =
-    failing.length > 0 ? failing.map((step) => step.error?.code ?? '') : facts.otherErrors.map((e) => e.code);
-  const advice = [...new Set((codes.length > 0 ? codes : ['']).map((code) => adviceFor(code)))].slice(0, 5);
+  const codes = failing.length > 0 ? failing.map((step) => step.error?.code) : facts.otherErrors.map((e) => e.code);
+  const advice = [...new Set((codes.length > 0 ? codes : ['']).map((code) => adviceFor(code ?? '')))];
+  const unknown = failing.find((step) => step.status === 'unknown');
+  const goOn = unknown
+    ? decisionCommands(facts, unknown.name, false)
+    : [
+        {
+          label: 'Go on from the failed step',
+          line: curl(facts, 'POST', ['runs', facts.runId, 'retry'], { from: 'failed' }),
+        },
+      ];
   return {
     title: 'What to do',
-    paragraphs: advice,
+    paragraphs: advice.slice(0, 5),
     commands: [
       { label: 'See what happened', line: curl(facts, 'GET', ['runs', facts.runId]) },
-      {
-        label: 'Go on from the failed step',
-        line: curl(facts, 'POST', ['runs', facts.runId, 'retry'], { from: 'failed' }),
-      },
+      ...goOn,
       { label: 'Stop further scheduled runs', line: curl(facts, 'PUT', ['campaigns', facts.campaignId, 'pause']) },
     ],
   };

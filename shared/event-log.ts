@@ -1,0 +1,57 @@
+import type { EventBus, EventFacts, EventType } from './events.ts';
+import type { Logger } from './logger.ts';
+
+type Level = 'error' | 'warn' | 'info' | 'debug';
+
+interface Line {
+  message: string;
+  level: Level | ((facts: EventFacts) => Level);
+}
+
+/** How each business event reads in the log. The record is exhaustive: a new event type without a line does not compile. */
+const LINES: Record<EventType, Line> = {
+  'budget.exceeded': { message: 'Budget exceeded', level: 'warn' },
+  'budget.threshold': { message: 'Budget threshold crossed', level: 'warn' },
+  'campaign.changed': { message: 'Campaign changed', level: 'info' },
+  'campaign.file_rejected': { message: 'Campaign file rejected', level: 'warn' },
+  'campaign.paused': { message: 'Campaign paused', level: 'info' },
+  'campaign.resumed': { message: 'Campaign resumed', level: 'info' },
+  'database.lost': { message: 'Database lost', level: 'error' },
+  'database.restored': { message: 'Database restored', level: 'info' },
+  'fire.caught_up': { message: 'Missed fire made up for', level: 'info' },
+  'fire.ran': { message: 'Fire started a run', level: 'info' },
+  'fire.skipped': { message: 'Fire skipped', level: 'info' },
+  'notification.failed': { message: 'Notification failed', level: 'error' },
+  'notification.sent': { message: 'Notification sent', level: 'info' },
+  'run.cancel_requested': { message: 'Cancel of a run requested', level: 'info' },
+  'run.fenced': { message: 'Run went to another worker', level: 'warn' },
+  'run.finished': { message: 'Run finished', level: levelOfEnd },
+  'run.queued': { message: 'Run queued', level: 'info' },
+  'run.resumed': { message: 'Run resumed', level: 'info' },
+  'run.started': { message: 'Run started', level: 'info' },
+  'run.waiting': { message: 'Run waits for a person', level: 'warn' },
+  'step.attempt_failed': { message: 'Attempt of a step failed', level: 'warn' },
+  'step.completed': { message: 'Step completed', level: 'info' },
+  'step.failed': { message: 'Step failed', level: 'error' },
+  'step.progress': { message: 'Step progress', level: 'debug' },
+  'step.resolved': { message: 'Outcome of a step decided by a person', level: 'info' },
+  'step.skipped': { message: 'Step skipped', level: 'info' },
+  'step.started': { message: 'Step started', level: 'info' },
+  'step.unknown': { message: 'Outcome of a step unknown', level: 'error' },
+};
+
+function levelOfEnd(facts: EventFacts): Level {
+  if (facts['status'] === 'failed') return 'error';
+  return facts['status'] === 'partial' || facts['status'] === 'aborted' ? 'warn' : 'info';
+}
+
+/**
+ * Writes one log line for each business event, with its facts and its type (`event`) as fields. Whoever emits an event logs
+ * nothing besides. Returns the function that ends it.
+ */
+export function logEvents(events: EventBus, logger: Logger): () => void {
+  return events.subscribe(({ type, facts }) => {
+    const { message, level } = LINES[type];
+    logger[typeof level === 'function' ? level(facts) : level](message, { event: type, ...facts });
+  });
+}
