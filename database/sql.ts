@@ -131,7 +131,7 @@ export class SqlRecords implements Records {
 
   async #run<R extends object>(statement: Statement): Promise<pg.QueryResult<R>> {
     try {
-      return await this.#pool.query<R>(statement.text, statement.values);
+      return await withClient(this.#pool, (client) => client.query<R>(statement.text, statement.values));
     } catch (error) {
       throw sqlError(error);
     }
@@ -156,20 +156,39 @@ export class SqlRecords implements Records {
 
 /** Runs `work` in one transaction on a client of its own. Rejects with what `work` or the database threw. */
 export async function inTransaction<R>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<R>): Promise<R> {
+  return withClient(pool, async (client, discard) => {
+    try {
+      await client.query('begin');
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // A client that cannot even roll back is thrown away, not given to the next caller.
+      await client.query('rollback').catch(discard);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Lends a client of the pool. Not `pool.query`, which throws the client away whenever a statement is refused: a new connection
+ * each time on Postgres, and on the embedded database answers that then reach the next client and end the process.
+ */
+async function withClient<R>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient, discard: () => void) => Promise<R>,
+): Promise<R> {
   const client = await pool.connect();
-  let broken: Error | undefined;
+  let broken = false;
+  const discard = () => {
+    broken = true;
+  };
+  // A connection that breaks tells so by an event too, which would end the process if nobody listened.
+  client.on('error', discard);
   try {
-    await client.query('begin');
-    const result = await work(client);
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    await client.query('rollback').catch((failure: Error) => {
-      broken = failure;
-    });
-    throw error;
+    return await work(client, discard);
   } finally {
-    // A client that cannot even roll back is thrown away, not given to the next caller.
+    client.off('error', discard);
     client.release(broken);
   }
 }

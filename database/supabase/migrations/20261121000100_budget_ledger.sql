@@ -22,13 +22,14 @@ create table budget_entries (
   held_micros bigint not null check (held_micros >= 0),
   spent_micros bigint not null default 0 check (spent_micros >= 0),
   cost_unknown boolean not null default false,
-  -- [{scope, period, starts_on}]: the counters this entry is part of.
+  -- [{scope, period, starts_on, limit}]: the counters this entry is part of, with the limits it was admitted under.
   periods jsonb not null,
   created_at timestamptz not null,
   settled_at timestamptz
 );
-create index budget_entries_held on budget_entries (run_id) where state = 'held';
-create index budget_entries_history on budget_entries (campaign_id, step_name, created_at desc);
+create index budget_entries_run on budget_entries (run_id, step_name);
+create index budget_entries_history on budget_entries (campaign_id, step_name, created_at desc)
+  where state = 'settled' and spent_micros > 0 and not cost_unknown;
 
 create table budget_alerts (
   scope text not null,

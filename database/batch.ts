@@ -1,0 +1,75 @@
+import { DatabaseUnavailableError } from '../shared/errors.ts';
+import { RecordsError } from './records.ts';
+
+interface Pending<Item, Answer> {
+  item: Item;
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
+
+/** One statement carries at most this many items, so that a burst does not build one huge statement. */
+const MOST_ITEMS = 500;
+
+/** How often a statement is sent that the database broke off for the sake of another transaction. */
+const TRIES = 3;
+
+/** Deadlock detected, serialization failure: nothing was done, and the same statement may succeed. */
+const CONTENTION = new Set(['40P01', '40001']);
+
+/**
+ * Lets callers share statements: what is asked for while one statement is on its way goes out together with the next, in the
+ * order in which it came. Each caller gets its own answer or its own error.
+ */
+export class Batch<Item, Answer> {
+  readonly #send: (items: Item[]) => Promise<Answer[]>;
+  #pending: Pending<Item, Answer>[] = [];
+  #sending = false;
+
+  /** @param send answers every item of a list, in the same order, or rejects having done nothing for any of them */
+  constructor(send: (items: Item[]) => Promise<Answer[]>) {
+    this.#send = send;
+  }
+
+  /** Resolves when the statement that carried the item is committed. Rejects with what `send` rejects with. */
+  add(item: Item): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ item, resolve, reject });
+      if (this.#sending) return;
+      this.#sending = true;
+      // Not at once: what is asked for in the same turn goes together.
+      queueMicrotask(() => void this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#pending.length > 0) await this.#settle(this.#pending.splice(0, MOST_ITEMS));
+    this.#sending = false;
+  }
+
+  async #settle(batch: Pending<Item, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.#sendAgain(batch.map((each) => each.item));
+      if (answers.length !== batch.length) throw new RangeError('The database did not answer every item of a batch.');
+      for (const [index, each] of batch.entries()) each.resolve(answers[index] as Answer);
+    } catch (error) {
+      if (batch.length === 1 || !(error instanceof RecordsError)) {
+        for (const each of batch) each.reject(error);
+        return;
+      }
+      // Refused as a whole because of some of them: sent one by one, so that one bad item does not take the others along.
+      for (const each of batch) await this.#settle([each]);
+    }
+  }
+
+  async #sendAgain(items: Item[]): Promise<Answer[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#send(items);
+      } catch (error) {
+        const contended = error instanceof RecordsError && CONTENTION.has(error.sqlState);
+        if (!contended) throw error;
+        if (attempt >= TRIES) throw new DatabaseUnavailableError(error);
+      }
+    }
+  }
+}
