@@ -57,11 +57,7 @@ const MOST_FAILURES = 10;
 function whatFailed(facts: RunFacts, failing: StepFacts[]): Section[] {
   const ofSteps = failing.map((step) => ({
     title: `What failed: step "${step.name}"`,
-    paragraphs: [
-      step.status === 'unknown'
-        ? `Attempt ${step.attempts} ended without an answer (${step.error?.code}): it may or may not have been done.`
-        : `Attempt ${step.attempts} of ${step.maxAttempts} failed with ${step.error?.code}.`,
-    ],
+    paragraphs: [howItFailed(step)],
     verbatim: step.error?.message ?? '',
   }));
   const others = facts.otherErrors.map((error) => ({
@@ -74,6 +70,13 @@ function whatFailed(facts: RunFacts, failing: StepFacts[]): Section[] {
   const left = all.length - MOST_FAILURES;
   if (left <= 0) return all;
   return [...all.slice(0, MOST_FAILURES), { title: 'More failures', paragraphs: [`${left} more stand in the run.`] }];
+}
+
+function howItFailed(step: StepFacts): string {
+  if (step.status === 'unknown')
+    return `Attempt ${step.attempts} ended without an answer (${step.error?.code}): it may or may not have been done.`;
+  if (step.attempts === 0) return `It failed with ${step.error?.code} before the engine was called.`;
+  return `Attempt ${step.attempts} of ${step.maxAttempts} failed with ${step.error?.code}.`;
 }
 
 function whatWasDone(facts: RunFacts, failing: StepFacts[]): Section {
@@ -117,5 +120,6 @@ function whatToDo(facts: RunFacts, failing: StepFacts[]): Section {
 }
 
 function times(count: number): string {
+  if (count === 0) return 'not once';
   return count === 1 ? 'once' : `${count} times`;
 }

@@ -86,6 +86,25 @@ describe('a mail', () => {
     expect(text).toContain('the run went on, as its onFailure is "continue"');
   });
 
+  test('of a step that failed before its first attempt says so', () => {
+    const step = { ...failedStep('analysis', 'REFERENCE_UNDEFINED', 'nothing at steps.x'), attempts: 0 };
+    const { text } = finished({ status: 'failed' }, [step]);
+    expect(text).toContain('It failed with REFERENCE_UNDEFINED before the engine was called.');
+    expect(text).not.toContain('Attempt 0');
+  });
+
+  test('of a partial run with a step of unknown outcome gives the lines to decide before the one to retry', () => {
+    const step = makeStep('send-emails', {
+      status: 'unknown',
+      error: { code: 'STEP_OUTCOME_UNKNOWN', message: 'connection lost', retryable: false },
+    });
+    const { text } = finished({ status: 'partial' }, [step]);
+    const at = ['"outcome":"done"', '"outcome":"failed"', "/retry'"].map((part) => text.indexOf(part));
+    expect(at).not.toContain(-1);
+    expect(at).toEqual(at.toSorted((a, b) => a - b));
+    expect(text).not.toContain('"outcome":"retry"');
+  });
+
   test('of a spent budget tells the figures, the pause and when it ends, in the zone of the campaign', () => {
     const { subject, text } = finished({ status: 'aborted' }, [], undefined, {
       scope: `campaign:${CAMPAIGN_ID}`,
