@@ -1,9 +1,10 @@
+import type { Json, JsonObject } from '../shared/json.ts';
 import type { Micros } from '../shared/money.ts';
+
+export type { Json, JsonObject };
 
 /** ISO 8601 in UTC with milliseconds. */
 export type Iso = string;
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-export type JsonObject = { [key: string]: Json };
 
 export type CampaignStatus = 'active' | 'paused' | 'completed' | 'error';
 
