@@ -1,0 +1,66 @@
+import type { Registry } from 'prom-client';
+import type { BudgetDefinition } from '../campaigns/definition.ts';
+import type { DefinitionEnvironment } from '../campaigns/schema.ts';
+import type { Records } from '../database/records.ts';
+import type { CampaignRow } from '../database/tables.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import type { EventBus } from '../shared/events.ts';
+import type { Logger } from '../shared/logger.ts';
+import type { BudgetStatus } from './shapes/budget.ts';
+
+/** What the routes may do with campaigns; `input` is whatever the client sent. */
+export interface CampaignsPort {
+  /** @throws {ValidationError} */
+  create(input: unknown): Promise<CampaignRow>;
+  /** @throws {ValidationError} @throws {NotFoundError} @throws {ConflictError} */
+  replace(id: string, input: unknown): Promise<CampaignRow>;
+  /** @throws {NotFoundError} */
+  remove(id: string): Promise<unknown>;
+  /** @throws {NotFoundError} @throws {ConflictError} */
+  pause(id: string, reason?: string): Promise<CampaignRow>;
+  /** @throws {NotFoundError} @throws {ConflictError} */
+  resume(id: string): Promise<CampaignRow>;
+}
+
+/** What the routes may do with runs; implemented by runs/run-control.ts. */
+export interface RunsPort {
+  start(campaignId: string, options: { force: boolean }): Promise<{ runId: string }>;
+  cancel(runId: string, reason?: string): Promise<{ status: string }>;
+  retry(
+    runId: string,
+    options: { from: 'failed' | 'start'; definition: 'pinned' | 'latest' },
+  ): Promise<{ runId: string }>;
+  resolve(
+    runId: string,
+    stepName: string,
+    decision: { outcome: 'done' | 'failed' | 'retry'; note: string; by: string },
+  ): Promise<{ status: string }>;
+}
+
+/** What the service needs to do its work, one by one. */
+export interface ReadyReport {
+  ready: boolean;
+  checks: { name: string; ok: boolean; message?: string }[];
+}
+
+/** Everything the HTTP side is given; made by the composition root. */
+export interface ApiDeps {
+  config: Config;
+  logger: Logger;
+  records: Records;
+  clock: Clock;
+  events: EventBus;
+  campaigns: CampaignsPort;
+  runs: RunsPort;
+  budget: {
+    /** Where a campaign stands in its budget. */
+    status(campaign: { id: string; timezone: string; budget: BudgetDefinition }): Promise<BudgetStatus>;
+  };
+  /** What a definition is checked against. */
+  environment: DefinitionEnvironment;
+  health: { ready(): Promise<ReadyReport> };
+  metrics: Registry;
+  /** Aborted when the service stops; live streams then end. */
+  stopping: AbortSignal;
+}

@@ -1,0 +1,97 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { EventBus, EventFacts, EventType } from '../shared/events.ts';
+
+const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const LONG_SECONDS = [1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600];
+
+/** Durations of HTTP requests by method, route and status; made once a registry. */
+export function httpDurations(registry: Registry): Histogram<'method' | 'route' | 'status'> {
+  const name = 'http_request_duration_seconds';
+  const existing = registry.getSingleMetric(name);
+  if (existing instanceof Histogram) return existing;
+  return new Histogram({
+    name,
+    help: 'Duration of HTTP requests.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: SECONDS,
+    registers: [registry],
+  });
+}
+
+export interface MetricsOptions {
+  /** Runs that wait for a worker, asked at each scrape. */
+  queueDepth?: () => Promise<number>;
+  /** Memory, event loop and garbage collection of the process; on unless false. */
+  process?: boolean;
+}
+
+/** A registry that the business events fill, as long as the bus lives. */
+export function createMetrics(events: EventBus, options: MetricsOptions = {}): Registry {
+  const registry = new Registry();
+  if (options.process !== false) collectDefaultMetrics({ register: registry });
+  const { queueDepth } = options;
+  if (queueDepth)
+    registry.registerMetric(
+      new Gauge({
+        name: 'orchestrator_queue_depth',
+        help: 'Runs that wait for a worker.',
+        registers: [],
+        async collect() {
+          // A scrape while the database is away must not fail as a whole.
+          this.set(await queueDepth().catch(() => Number.NaN));
+        },
+      }),
+    );
+  const handlers = makeHandlers(registry);
+  events.subscribe(({ type, facts }) => handlers[type]?.(facts));
+  return registry;
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : 'unknown');
+const amount = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0);
+
+function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: EventFacts) => void>> {
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter<L>({ name: `orchestrator_${name}`, help, labelNames, registers: [registry] });
+  const histogram = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Histogram<L>({ name: `orchestrator_${name}`, help, labelNames, buckets: LONG_SECONDS, registers: [registry] });
+
+  const queued = counter('runs_queued_total', 'Runs queued, by what triggered them.', 'trigger');
+  const started = counter('runs_started_total', 'Runs started.');
+  const runs = counter('runs_total', 'Runs ended, by status.', 'status');
+  const runSeconds = histogram('run_duration_seconds', 'Duration of runs, by status.', 'status');
+  const steps = counter('steps_total', 'Steps ended, by kind and outcome.', 'kind', 'outcome');
+  const stepSeconds = histogram('step_duration_seconds', 'Duration of steps with their retries, by kind.', 'kind');
+  const attempts = counter('step_attempts_failed_total', 'Failed attempts of steps, by error code.', 'code');
+  const cost = counter('cost_dollars_total', 'What steps cost, by kind.', 'kind');
+  const exceeded = counter('budget_exceeded_total', 'Steps refused by a budget.');
+  const fires = counter('fires_total', 'Nominal times of schedules, by outcome.', 'outcome');
+  const messages = counter('notifications_total', 'Messages, by outcome.', 'outcome');
+
+  const stepEnded = (outcome: string) => (facts: EventFacts) => {
+    const kind = text(facts['kind']);
+    steps.inc({ kind, outcome: facts['status'] === undefined ? outcome : text(facts['status']) });
+    cost.inc({ kind }, amount(facts['cost']));
+    if (facts['durationMs'] !== undefined) stepSeconds.observe({ kind }, amount(facts['durationMs']) / 1_000);
+  };
+  return {
+    'run.queued': (facts) => queued.inc({ trigger: text(facts['trigger']) }),
+    'run.started': () => started.inc(),
+    'run.finished': (facts) => {
+      const status = text(facts['status']);
+      runs.inc({ status });
+      if (facts['durationMs'] !== undefined) runSeconds.observe({ status }, amount(facts['durationMs']) / 1_000);
+    },
+    'step.completed': stepEnded('completed'),
+    'step.failed': stepEnded('failed'),
+    'step.skipped': stepEnded('skipped'),
+    'step.unknown': stepEnded('unknown'),
+    'step.attempt_failed': (facts) => attempts.inc({ code: text(facts['code']) }),
+    'budget.exceeded': () => exceeded.inc(),
+    'fire.ran': () => fires.inc({ outcome: 'ran' }),
+    'fire.caught_up': () => fires.inc({ outcome: 'caught_up' }),
+    'fire.skipped': () => fires.inc({ outcome: 'skipped' }),
+    'notification.sent': () => messages.inc({ outcome: 'sent' }),
+    'notification.failed': () => messages.inc({ outcome: 'failed' }),
+  };
+}

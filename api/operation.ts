@@ -1,0 +1,129 @@
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import type { Scope } from '../shared/config.ts';
+import type { Problem } from '../shared/errors.ts';
+import { ValidationError } from '../shared/errors.ts';
+import type { ApiDeps } from './deps.ts';
+
+/** An answer as a value, so that it can be kept for a repeated request. */
+export interface Answer {
+  status: number;
+  body: object;
+  headers?: Record<string, string>;
+}
+
+/** An answer that writes itself: a stream, a page. */
+export type SelfSent = (request: Request, response: Response) => void | Promise<void>;
+
+export interface Input<P, Q, B> {
+  params: P;
+  query: Q;
+  body: B;
+  request: Request;
+}
+
+/** How an answer is described in the OpenAPI document. `null`: no JSON, see `mediaType`. */
+export interface AnswerDescription {
+  description: string;
+  schema: z.ZodType | null;
+  mediaType?: string;
+  /** Further media types that the same status may have. */
+  also?: Record<string, z.ZodType>;
+  headers?: z.ZodObject;
+}
+
+interface Description {
+  /** `operationId` in the OpenAPI document. */
+  id: string;
+  method: 'get' | 'post' | 'put' | 'delete';
+  /** With `{name}` for parameters. */
+  path: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  /** `open`: needs no key, and is not counted by the rate limit. */
+  scope: Scope | 'open';
+  answers: Record<number, AnswerDescription>;
+  /** Codes of this operation's own failures by status; those that every operation may have are added. */
+  failures?: Record<number, readonly string[]>;
+  /** A body may be left out; its schema then sees `{}`. */
+  bodyOptional?: boolean;
+}
+
+interface Spec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> extends Description {
+  params?: P;
+  query?: Q;
+  body?: B;
+  handle: (input: Input<z.output<P>, z.output<Q>, z.output<B>>, deps: ApiDeps) => Promise<Answer | SelfSent>;
+}
+
+/** What came in, not yet looked at. */
+export interface RawInput {
+  params: unknown;
+  query: unknown;
+  body: unknown;
+}
+
+/** One method of one path: how it is described, checked and answered. */
+export interface Operation extends Description {
+  params?: z.ZodType;
+  query?: z.ZodType;
+  body?: z.ZodType;
+  /** Checks everything that came in. @throws {ValidationError} with all problems together */
+  prepare(raw: RawInput, request: Request): (deps: ApiDeps) => Promise<Answer | SelfSent>;
+}
+
+/**
+ * Makes an operation; what `handle` is given has the types of the schemas. A section without a schema must be empty, so that
+ * a misspelt query parameter is told rather than ignored.
+ */
+export function operation<
+  P extends z.ZodType = z.ZodUnknown,
+  Q extends z.ZodType = z.ZodUnknown,
+  B extends z.ZodType = z.ZodUnknown,
+>(spec: Spec<P, Q, B>): Operation {
+  const { handle, ...description } = spec;
+  const params = spec.params ?? z.unknown();
+  const query = spec.query ?? z.strictObject({});
+  const body = spec.body ?? z.unknown();
+  return {
+    ...description,
+    prepare(raw, request) {
+      const checked = {
+        params: params.safeParse({ ...(raw.params as object) }),
+        query: query.safeParse({ ...(raw.query as object) }),
+        body: body.safeParse(raw.body === undefined && spec.bodyOptional ? {} : raw.body),
+      };
+      const problems = Object.values(checked).flatMap((result) => (result.success ? [] : problemsOf(result.error)));
+      if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
+      const input = {
+        params: checked.params.data as z.output<P>,
+        query: checked.query.data as z.output<Q>,
+        body: checked.body.data as z.output<B>,
+        request,
+      };
+      return (deps) => handle(input, deps);
+    },
+  };
+}
+
+/** zod's issues as the API tells them. */
+export function problemsOf(error: z.ZodError): Problem[] {
+  return error.issues.flatMap((issue) => {
+    const path = pathOf(issue.path);
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({
+      path: path === '' ? key : `${path}.${key}`,
+      message: 'is not known here',
+      mend: 'leave it out or check its spelling',
+    }));
+  });
+}
+
+/** `['steps', 2, 'timeout']` as `steps[2].timeout`. */
+export function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? String(part) : `${text}.${String(part)}`;
+  }, '');
+}

@@ -1,0 +1,34 @@
+import { makeOpenApi } from './openapi.ts';
+import type { Operation } from './operation.ts';
+import { budgetOperations } from './routes/budget.ts';
+import { campaignCheckOperations } from './routes/campaign-checks.ts';
+import { campaignRunOperations } from './routes/campaign-runs.ts';
+import { campaignOperations } from './routes/campaigns.ts';
+import { docsOperations } from './routes/docs.ts';
+import { notificationOperations } from './routes/notifications.ts';
+import { runEventOperations } from './routes/run-events.ts';
+import { runOperations } from './routes/runs.ts';
+import { scheduleOperations } from './routes/schedules.ts';
+import { serviceOperations } from './routes/service.ts';
+
+let document: object | undefined;
+
+/** Every operation of the API. */
+export const operations: readonly Operation[] = [
+  ...campaignOperations,
+  ...campaignCheckOperations,
+  ...budgetOperations,
+  ...campaignRunOperations,
+  ...runOperations,
+  ...runEventOperations,
+  ...scheduleOperations,
+  ...notificationOperations,
+  ...serviceOperations,
+  ...docsOperations(openApiDocument),
+];
+
+/** The OpenAPI 3.1 document of the whole API. */
+export function openApiDocument(): object {
+  document ??= makeOpenApi(operations);
+  return document;
+}

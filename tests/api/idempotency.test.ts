@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import request from 'supertest';
+import { ConflictError, DatabaseUnavailableError } from '../../shared/errors.ts';
+import { newId } from '../../shared/ids.ts';
+import { definition, makeApi } from '../support/api.ts';
+import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+
+let records: MemoryRecords;
+beforeAll(async () => {
+  records = await memoryRecords();
+});
+beforeEach(() => records.truncate());
+afterAll(() => records.close());
+
+/** An API whose runs are counted, with the run started by `start`. */
+function counting(start: (count: number) => Promise<{ runId: string }> = async () => ({ runId: newId() })) {
+  let starts = 0;
+  const api = makeApi(records);
+  api.deps.runs.start = async () => start((starts += 1));
+  const path = `/api/campaigns/${newId()}/run`;
+  const run = (key: string, body: object = {}) => request(api.app).post(path).set('Idempotency-Key', key).send(body);
+  return { ...api, run, starts: () => starts };
+}
+
+describe('Idempotency-Key', () => {
+  test('gives a repeated request the first answer and does nothing', async () => {
+    const { app } = makeApi(records);
+    const create = () => request(app).post('/api/campaigns').set('Idempotency-Key', 'k1').send(definition);
+    const first = await create();
+    const second = await create();
+    expect(await records.count('campaigns')).toBe(1);
+    expect(second.status).toBe(201);
+    expect(second.body).toEqual(first.body);
+    expect(second.headers).toMatchObject({ 'idempotency-replayed': 'true', location: first.headers['location'] });
+    expect(first.headers).not.toHaveProperty('idempotency-replayed');
+  });
+
+  test('takes another spelling of the same body for the same, and refuses another body', async () => {
+    const { run, starts } = counting();
+    await run('k1', { force: true });
+    expect((await run('k1', { force: true })).status).toBe(202);
+    const other = await run('k1', { force: false });
+    expect([other.status, other.body.error.code]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED']);
+    expect(starts()).toBe(1);
+  });
+
+  test('is a key of its own for every path', async () => {
+    const first = counting();
+    await first.run('k1');
+    const second = counting();
+    await second.run('k1');
+    expect([first.starts(), second.starts()]).toEqual([1, 1]);
+  });
+
+  test('is a key of its own for every caller', async () => {
+    const { app } = makeApi(records, {}, { API_KEYS: 'admin:first-key-1,admin:second-key-1' });
+    for (const key of ['first-key-1', 'second-key-1'])
+      await request(app).post('/api/campaigns').set('X-API-Key', key).set('Idempotency-Key', 'k1').send(definition);
+    expect(await records.count('campaigns')).toBe(2);
+  });
+
+  test('answers 409 while the first request is still going on', async () => {
+    const gate = Promise.withResolvers<{ runId: string }>();
+    const begun = Promise.withResolvers<void>();
+    const { run, starts } = counting(() => {
+      begun.resolve();
+      return gate.promise;
+    });
+    const first = run('k1').then((answer) => answer);
+    await begun.promise;
+    const second = await run('k1');
+    expect([second.status, second.body.error.code, second.headers['retry-after']]).toEqual([
+      409,
+      'IDEMPOTENCY_IN_PROGRESS',
+      '1',
+    ]);
+    gate.resolve({ runId: newId() });
+    expect((await first).status).toBe(202);
+    expect((await run('k1')).headers['idempotency-replayed']).toBe('true');
+    expect(starts()).toBe(1);
+  });
+
+  test('does a request once when twenty copies of it arrive together', async () => {
+    const { run, starts } = counting();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => run('k1')));
+    expect(starts()).toBe(1);
+    expect(answers.filter((answer) => answer.status === 202).length).toBeGreaterThanOrEqual(1);
+    expect(new Set(answers.map((answer) => answer.status)).difference(new Set([202, 409]))).toEqual(new Set());
+  });
+
+  test('keeps a refusal, and does not keep a failure of the service', async () => {
+    const refusing = counting(async (count) => {
+      if (count === 1) throw new ConflictError('RUN_ACTIVE', 'busy');
+      return { runId: newId() };
+    });
+    await refusing.run('k1');
+    const again = await refusing.run('k1');
+    expect([again.status, again.body.error.code, refusing.starts()]).toEqual([409, 'RUN_ACTIVE', 1]);
+
+    const failing = counting(async (count) => {
+      if (count === 1) throw new DatabaseUnavailableError(new Error('away'));
+      return { runId: newId() };
+    });
+    expect((await failing.run('k2')).status).toBe(503);
+    expect((await failing.run('k2')).status).toBe(202);
+  });
+
+  test('is taken over from a process that crashed a minute ago, by one of many', async () => {
+    const crash = Promise.withResolvers<{ runId: string }>();
+    const crashed = counting(() => crash.promise);
+    const lost = crashed.run('k1').then((answer) => answer);
+    while ((await records.count('idempotency_keys')) === 0) await new Promise((resolve) => setImmediate(resolve));
+    const { run, starts, clock, deps } = crashed;
+    deps.runs.start = async () => ({ runId: newId() });
+    clock.set(clock.now() + 59_000);
+    expect((await run('k1')).status).toBe(409);
+    clock.set(clock.now() + 1_000);
+    let taken = 0;
+    deps.runs.start = async () => {
+      taken += 1;
+      return { runId: newId() };
+    };
+    await Promise.all([run('k1'), run('k1'), run('k1')]);
+    expect([starts(), taken]).toEqual([1, 1]);
+    crash.resolve({ runId: newId() });
+    const late = await lost;
+    expect((await run('k1')).body.runId).not.toBe(late.body.runId);
+  });
+
+  test('is forgotten after a day', async () => {
+    const { run, starts, clock } = counting();
+    await run('k1', { force: true });
+    clock.set(clock.now() + 24 * 3_600_000);
+    expect((await run('k1', { force: false })).status).toBe(202);
+    expect(starts()).toBe(2);
+  });
+
+  test.each([['x'.repeat(256)], [''], ['ä']])('refuses the key %j', async (key) => {
+    const { run, starts } = counting();
+    const answer = await run(key === 'ä' ? Buffer.from(key).toString('latin1') : key);
+    expect([answer.status, answer.body.error?.details[0].path]).toEqual([400, 'headers.idempotency-key']);
+    expect(starts()).toBe(0);
+  });
+});

@@ -1,0 +1,211 @@
+import { readFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import request, { type Response } from 'supertest';
+import { operations, openApiDocument } from '../../api/operations.ts';
+import { PROJECT_ROOT } from '../../shared/config.ts';
+import { ConflictError } from '../../shared/errors.ts';
+import { newId } from '../../shared/ids.ts';
+import { definition, insertCampaign, insertEvents, insertRun, makeApi } from '../support/api.ts';
+import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+
+const SNAPSHOT = join(PROJECT_ROOT, 'docs', 'openapi.json');
+type Method = 'get' | 'post' | 'put' | 'delete';
+interface Described {
+  responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+const document = openApiDocument() as { paths: Record<string, Record<string, Described>> };
+
+test('the committed docs/openapi.json is the present one (node api/write-openapi.ts writes it)', async () => {
+  expect(JSON.parse(await readFile(SNAPSHOT, 'utf8'))).toEqual(document);
+});
+
+test('every operation tells how it fails, and has a name of its own', () => {
+  expect(new Set(operations.map(({ id }) => id)).size).toBe(operations.length);
+  for (const [path, methods] of Object.entries(document.paths))
+    for (const described of Object.values(methods)) {
+      const statuses = Object.keys(described.responses).map(Number);
+      expect(statuses).toEqual(expect.arrayContaining([400, 403, 500]));
+      if (path.includes('{id}')) expect(statuses).toContain(404);
+      expect(statuses.some((status) => status < 300)).toBe(true);
+    }
+});
+
+describe('real answers are as the document says', () => {
+  let records: MemoryRecords;
+  let campaignId: string;
+  let runId: string;
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  ajv.addSchema(document, 'api');
+  const covered = new Set<string>();
+
+  /** Fails when the status, the media type or the body of an answer is not the documented one. */
+  function check(method: Method, path: string, answer: Response): void {
+    const described = document.paths[path]?.[method]?.responses[answer.status];
+    if (!described) throw new Error(`${method} ${path} answers ${answer.status}, which is not documented`);
+    covered.add(`${method} ${path} ${answer.status}`);
+    const type = String(answer.headers['content-type'] ?? '').split(';')[0] ?? '';
+    if (!described.content) return expect(answer.text ?? '').toBe('');
+    expect([...Object.keys(described.content), ...(described.content['*/*'] ? [type] : [])]).toContain(type);
+    if (type !== 'application/json') return;
+    const pointer = [path, method, 'responses', answer.status, 'content', type, 'schema']
+      .map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))
+      .map(encodeURIComponent)
+      .join('/');
+    const validate = ajv.compile({ $ref: `api#/paths/${pointer}` });
+    validate(answer.body);
+    expect({ of: `${method} ${path}`, errors: validate.errors ?? [] }).toEqual({ of: `${method} ${path}`, errors: [] });
+  }
+
+  const fill = (path: string, id = path.startsWith('/api/runs') ? runId : campaignId) =>
+    path.replace('{id}', id).replace('{name}', 'send').replace('{file}', 'swagger-ui.css');
+
+  async function ask(
+    app: RequestListener,
+    method: Method,
+    path: string,
+    body?: object,
+    query = '',
+    id?: string,
+  ): Promise<void> {
+    check(
+      method,
+      path,
+      await request(app)
+        [method](`${fill(path, id)}${query}`)
+        .send(body),
+    );
+  }
+
+  beforeAll(async () => {
+    records = await memoryRecords();
+    campaignId = (await insertCampaign(records)).id;
+    await insertCampaign(records, { schedule_cron: null, next_run_at: null, status: 'paused', paused_by: 'budget' });
+    const at = '2026-01-05T09:00:00.000Z';
+    const error = { code: 'ENGINE_TIMEOUT', message: 'too slow', retryable: true };
+    const run = await insertRun(records, campaignId, {
+      status: 'partial',
+      started_at: at,
+      completed_at: at,
+      errors: [{ step: 'send', code: 'ENGINE_TIMEOUT', error: 'too slow', at }],
+    });
+    runId = run.id;
+    await insertEvents(records, runId, ['run.queued', 'run.finished']);
+    await records.insert('run_steps', [
+      {
+        run_id: runId,
+        name: 'send',
+        position: 0,
+        kind: 'sender',
+        effect: 'once',
+        status: 'failed',
+        attempts: 1,
+        started_at: at,
+        completed_at: at,
+        cost_micros: 12_345,
+        counts: { emails_sent: 3 },
+        output: { sent: 3 },
+        error,
+        attempt_log: [
+          { attempt: 1, started_at: at, completed_at: at, cost_micros: 12_345, cost_unknown: false, error },
+        ],
+      },
+    ]);
+    await records.insert('agent_decisions', [
+      {
+        id: newId(),
+        agent: 'orchestrator',
+        action: 'stop',
+        run_id: runId,
+        decided_at: at,
+        reasoning: 'r',
+        confidence: 0.75,
+      },
+    ]);
+    await records.insert('campaign_fires', [
+      { id: newId(), campaign_id: campaignId, scheduled_for: at, effective_for: at, outcome: 'ran', run_id: runId },
+    ]);
+    await records.insert('notifications', [
+      {
+        id: newId(),
+        dedupe_key: 'd',
+        kind: 'run_failed',
+        notifier: 'slack',
+        recipient: 'https://hooks.slack.example/services/secret',
+        facts: { a: 1 },
+        next_attempt_at: at,
+        created_at: at,
+      },
+    ]);
+  });
+  afterAll(() => records.close());
+
+  test('where they succeed', async () => {
+    const { app } = makeApi(records);
+    await ask(app, 'post', '/api/campaigns', definition);
+    await ask(app, 'post', '/api/campaigns/validate', definition);
+    await ask(app, 'put', '/api/campaigns/{id}', { ...definition, description: 'changed' });
+    await ask(app, 'put', '/api/campaigns/{id}/pause', { reason: 'because' });
+    await ask(app, 'put', '/api/campaigns/{id}/resume');
+    await ask(app, 'post', '/api/campaigns/{id}/run', { force: true });
+    await ask(app, 'post', '/api/runs/{id}/cancel');
+    await ask(app, 'post', '/api/runs/{id}/retry', { from: 'start' });
+    await ask(app, 'post', '/api/runs/{id}/steps/{name}/resolve', { outcome: 'done', note: 'n', by: 'b' });
+    await ask(app, 'post', '/api/schedules/preview', { cron: '@daily' });
+    await ask(app, 'get', '/api/runs/{id}/events', undefined, '?format=json');
+    await ask(app, 'get', '/api/runs/{id}/events', undefined, '?lastEventId=2');
+    for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
+    await ask(app, 'delete', '/api/campaigns/{id}', undefined, '', (await insertCampaign(records)).id);
+    const missing = operations.filter(
+      ({ method, path }) => ![...covered].some((key) => key.startsWith(`${method} ${path} 2`)),
+    );
+    expect(missing.map(({ id }) => id)).toEqual([]);
+  });
+
+  test('where they fail', async () => {
+    const refuse = async () => {
+      throw new ConflictError('RUN_ACTIVE', 'busy');
+    };
+    const { app } = makeApi(records, { runs: { start: refuse, cancel: refuse, retry: refuse, resolve: refuse } });
+    const locked = makeApi(records, {}, { API_KEYS: 'read:reader-key-1', RATE_LIMIT_PER_MINUTE: '1' }).app;
+    const broken = makeApi({} as never, {
+      campaigns: {} as never,
+      runs: {} as never,
+      health: { ready: async () => ({ ready: false, checks: [{ name: 'queue', ok: false }] }) },
+    }).app;
+    const good = { outcome: 'done', note: 'n', by: 'b' };
+    for (const { method, path, body, scope, id } of operations) {
+      const payload = body && (id === 'resolveStep' ? good : id === 'previewSchedule' ? { cron: '@daily' } : {});
+      if (scope !== 'open') check(method, path, await request(locked)[method](fill(path)).send(payload));
+      if (scope !== 'open') check(method, path, await request(locked)[method](fill(path)).send(payload));
+      check(method, path, await request(app)[method](fill(path)).set('Host', 'evil.example').send(payload));
+      check(
+        method,
+        path,
+        await request(broken)
+          [method](fill(path))
+          .send(id.endsWith('Campaign') ? definition : payload),
+      );
+      check(
+        method,
+        path,
+        await request(app)
+          [method](`${fill(path)}?unknown=1`)
+          .send(payload),
+      );
+      if (path.includes('{id}'))
+        await ask(makeApi(records).app, method, path, id === 'replaceCampaign' ? definition : payload, '', newId());
+      if (method === 'post') check(method, path, await request(app).post(fill(path)).send(payload));
+      if (body) {
+        const sent = () => request(app)[method](fill(path));
+        check(method, path, await sent().set('Content-Type', 'text/plain').send('x'));
+        check(method, path, await sent().set('Content-Type', 'application/json').send('{'));
+        check(method, path, await sent().send({ x: 'x'.repeat(1_100_000) }));
+      }
+    }
+    for (const status of [400, 401, 403, 404, 409, 413, 415, 429, 500, 503])
+      expect([...covered].filter((key) => key.endsWith(` ${status}`)).length).toBeGreaterThan(0);
+  });
+});
