@@ -6,7 +6,7 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { memoryRecords } from '../support/records.ts';
-import { leaks, storedCampaign } from './support/fixtures.ts';
+import { leaks, storedCampaign, withCall } from './support/fixtures.ts';
 
 const DOLLAR = 1_000_000;
 const ZONE = 'America/New_York';
@@ -307,14 +307,10 @@ describe.each([
 
   test('requests that come together share statements and each gets its own answer', async () => {
     const calls: number[] = [];
-    const counting = Object.create(records, {
-      call: {
-        value: (name: string, args: { p_requests: unknown[] }) => {
-          calls.push(args.p_requests.length);
-          return records.call(name, args);
-        },
-      },
-    }) as Records;
+    const counting = withCall(records, (name, args) => {
+      calls.push((args['p_requests'] as unknown[]).length);
+      return records.call(name, args);
+    });
     const { reserve } = await scene({ daily: 10 }, ledgerWith(null, counting));
     const answers = await Promise.all(Array.from({ length: 40 }, () => reserve(DOLLAR)));
     expect(answers.map((answer) => answer.admitted)).toEqual(Array.from({ length: 40 }, (_, index) => index < 10));

@@ -16,6 +16,17 @@ export async function storedCampaign(
   return { campaign: { id, timezone, budget }, runId };
 }
 
+/** The records with another way to call functions. */
+export function withCall(records: Records, call: (name: string, args: Record<string, unknown>) => unknown): Records {
+  return new Proxy(records, {
+    get(target, name) {
+      if (name === 'call') return call;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
 /**
  * Recomputes every counter from the entries and returns where they differ from what is stored; empty when nothing leaked.
  * An entry counts in the periods it was reserved in, as held or as spent.
