@@ -186,6 +186,21 @@ describe('while an earlier run is active', () => {
     expect(runs).toMatchObject([{ status: 'queued' }, { status: 'queued', waits_for_earlier: true }]);
   });
 
+  test('"queue" lets a hundred wait and then says that the line is full', async () => {
+    const { id } = await bench.campaign(
+      { cron: '* * * * *', catchUp: 'all', catchUpWindow: 3 * HOUR },
+      { overlap: 'queue' },
+    );
+    bench.clock.set('2026-01-05T10:30:30.000Z');
+    await bench.scheduler.runOnce();
+    expect(await records.count('campaign_runs')).toBe(100);
+    expect((await bench.fires(id)).at(-1)).toMatchObject({
+      outcome: 'skipped',
+      reason: 'queue_full',
+      detail: '100 runs were waiting already',
+    });
+  });
+
   test('"allow" starts one beside it', async () => {
     const { runs } = await secondFire('allow');
     expect(runs).toMatchObject([{ waits_for_earlier: false }, { waits_for_earlier: false }]);

@@ -277,7 +277,8 @@ begin
       else
         v_outcome := 'skipped';
         v_reason := v_answer ->> 'reason';
-        v_detail := 'run ' || (v_answer ->> 'active_run_id') || ' was still active';
+        v_detail := case v_reason when 'queue_full' then max_waiting_runs() || ' runs were waiting already'
+          else 'run ' || (v_answer ->> 'active_run_id') || ' was still active' end;
         update campaign_fires set outcome = v_outcome, reason = v_reason, detail = v_detail where id = (f ->> 'id')::uuid;
       end if;
     end if;
