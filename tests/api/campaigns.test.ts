@@ -108,6 +108,7 @@ describe('GET /api/campaigns', () => {
     ['status=asleep', 'status'],
     ['status=%00', 'status'],
     ['cursor=nonsense', 'cursor'],
+    ['cursor=aGVsbG8', 'cursor'],
     ['staus=paused', 'staus'],
   ])('refuses ?%s and names the parameter', async (query, path) => {
     const { app } = makeApi(records);

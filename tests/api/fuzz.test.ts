@@ -101,6 +101,16 @@ const path = fc.oneof(
   },
   { weight: 1, arbitrary: fc.array(word, { maxLength: 5 }).map((parts) => `/${parts.join('/')}`) },
 );
+/** Each holds the position of another kind of list, or none. */
+const cursors = fc.constantFrom(
+  'MDE5',
+  'YQ',
+  'MA',
+  'AA',
+  'aGVsbG8',
+  'OTk5OTk5OTk5',
+  'MjAyNi0wMS0wNVQwOTowMDowMC4wMDBa',
+);
 const parameter = fc.tuple(
   fc.constantFrom(
     'limit',
@@ -133,6 +143,13 @@ const parameter = fc.tuple(
 );
 const query = fc.oneof(
   { weight: 3, arbitrary: fc.constant('') },
+  // One parameter that is nearly right gets further than several that are not.
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom('limit', 'cursor', 'status', 'campaign', 'lastEventId'), fc.oneof(word, cursors))
+      .map((pair) => `?${pair.join('=')}`),
+  },
   {
     weight: 2,
     arbitrary: fc

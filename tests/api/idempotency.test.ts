@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import request from 'supertest';
+import { findKey, keepAnswer, takeKey, takeKeyOver } from '../../database/queries/idempotency.ts';
 import { ConflictError, DatabaseUnavailableError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 import { definition, makeApi } from '../support/api.ts';
@@ -125,6 +126,14 @@ describe('Idempotency-Key', () => {
     crash.resolve({ runId: newId() });
     const late = await lost;
     expect((await run('k1')).body.runId).not.toBe(late.body.runId);
+  });
+
+  test('is taken over once, however close two come to it', async () => {
+    await takeKey(records, 'k', 'hash/crashed', '2026-01-05T09:00:00.000Z');
+    const take = (claim: string) => takeKeyOver(records, 'k', 'hash/crashed', claim, '2026-01-05T09:01:00.000Z');
+    expect([await take('hash/a'), await take('hash/b')]).toEqual([true, false]);
+    await keepAnswer(records, 'k', 'hash/crashed', 202, { body: {} });
+    expect(await findKey(records, 'k')).toMatchObject({ request_hash: 'hash/a', status: null });
   });
 
   test('is forgotten after a day', async () => {
