@@ -1,5 +1,7 @@
 -- Everything atomic beyond one row. Called by both adapters by name with named arguments.
 -- Arguments and results are jsonb, lists go in and come out in the same order.
+-- Rows are locked campaigns first, then runs, each by id, so that no two calls ever wait for each other; and FOR NO KEY
+-- UPDATE, which lets others insert rows that refer to them (budget entries, notifications).
 
 -- The longest line of runs that the overlap policy "queue" lets wait for one campaign.
 create function max_waiting_runs() returns integer language sql immutable set search_path = public, pg_temp
@@ -14,14 +16,16 @@ declare
   v_campaign uuid;
   v_send boolean;
   v_added integer := 0;
-  -- One episode alert may go to several recipients: decided once a call.
+  -- One episode's alert may go to several recipients: decided once a call, for each campaign and episode.
   v_decided jsonb := '{}';
+  v_about text;
 begin
   for m in select value from jsonb_array_elements(p_rows) order by value ->> 'id' loop
     v_campaign := (m ->> 'campaign_id')::uuid;
+    v_about := v_campaign || coalesce('/' || (m ->> 'episode_key'), '');
     v_send := true;
     if m ? 'episode_key' then
-      if not v_decided ? (m ->> 'episode_key') then
+      if not v_decided ? v_about then
         -- Three statements, so that the answer does not hang on comparing times: two failures may share a millisecond.
         insert into alert_episodes (campaign_id, key, opened_at, notified_at)
         values (v_campaign, m ->> 'episode_key', p_now, p_now)
@@ -40,15 +44,15 @@ begin
           update alert_episodes a set occurrences = a.occurrences + 1
           where a.campaign_id = v_campaign and a.key = m ->> 'episode_key';
         end if;
-        v_decided := v_decided || jsonb_build_object(m ->> 'episode_key', v_send);
+        v_decided := v_decided || jsonb_build_object(v_about, v_send);
       end if;
-      v_send := (v_decided ->> (m ->> 'episode_key'))::boolean;
+      v_send := (v_decided ->> v_about)::boolean;
     elsif coalesce((m ->> 'closes_episodes')::boolean, false) then
-      if not v_decided ? 'recovery' then
+      if not v_decided ? v_about then
         update alert_episodes set closed_at = p_now where campaign_id = v_campaign and closed_at is null;
-        v_decided := v_decided || jsonb_build_object('recovery', found);
+        v_decided := v_decided || jsonb_build_object(v_about, found);
       end if;
-      v_send := (v_decided ->> 'recovery')::boolean;
+      v_send := (v_decided ->> v_about)::boolean;
     end if;
     if v_send then
       insert into notifications (id, dedupe_key, kind, notifier, recipient, campaign_id, run_id, facts,
@@ -96,10 +100,16 @@ declare
   v_known boolean;
   v_new_seq integer;
 begin
-  -- Locked in one order, so that two commits never wait for each other.
+  -- The campaigns of the entries that will change or alert them.
+  perform 1 from campaigns
+    where id in (
+      select cr.campaign_id from campaign_runs cr join jsonb_array_elements(p_entries) v on cr.id = (v ->> 'run_id')::uuid
+      where v ? 'pause' or v ? 'outbox'
+        or v -> 'run' ->> 'status' in ('completed', 'partial', 'failed', 'aborted', 'cancelled'))
+    order by id for no key update;
   perform 1 from campaign_runs
     where id in (select (value ->> 'run_id')::uuid from jsonb_array_elements(p_entries))
-    order by id for update;
+    order by id for no key update;
   for e in select value from jsonb_array_elements(p_entries) loop
     select * into r from campaign_runs where id = (e ->> 'run_id')::uuid and epoch = (e ->> 'epoch')::integer;
     v_known := found;
@@ -201,8 +211,12 @@ begin
     end if;
   end if;
   if v_active is not null and v_policy = 'cancel_previous' then
-    update campaign_runs set cancel_requested_at = p_at, cancel_reason = 'replaced by a newer run'
-      where campaign_id = p_campaign.id and status in ('queued', 'running', 'waiting') and cancel_requested_at is null;
+    -- Also the ones that wait for a person: nobody else would end them, and the new run waits for all of them.
+    for v_active in select id from campaign_runs
+      where campaign_id = p_campaign.id and status in ('queued', 'running', 'waiting') order by id
+    loop
+      perform cancel_run(v_active, 'replaced by a newer run', p_at);
+    end loop;
   end if;
   insert into campaign_runs (id, campaign_id, trigger, scheduled_for, retry_of, definition, waits_for_earlier,
     created_at, steps_total, event_seq)
@@ -229,7 +243,7 @@ language plpgsql set search_path = public, pg_temp as $$
 declare
   c campaigns;
 begin
-  select * into c from campaigns where id = p_campaign_id and deleted_at is null for update;
+  select * into c from campaigns where id = p_campaign_id and deleted_at is null for no key update;
   if not found then
     return jsonb_build_object('admitted', false, 'reason', 'not_found');
   end if;
@@ -255,7 +269,8 @@ declare
   v_detail text;
   v_results jsonb := '[]';
 begin
-  select * into c from campaigns where id = p_campaign_id and version = p_version and deleted_at is null for update;
+  select * into c from campaigns where id = p_campaign_id and version = p_version and deleted_at is null
+    for no key update;
   if not found then
     return jsonb_build_object('stale', true, 'fires', '[]'::jsonb);
   end if;
@@ -296,7 +311,7 @@ language plpgsql set search_path = public, pg_temp as $$
 declare
   r campaign_runs;
 begin
-  select * into r from campaign_runs where id = p_run_id for update;
+  select * into r from campaign_runs where id = p_run_id for no key update;
   if not found or not (r.status = 'queued' or (r.status = 'running' and coalesce(r.lease_until_at, p_now) <= p_now)) then
     return null;
   end if;
@@ -315,11 +330,15 @@ end $$;
 -- Renews the leases of one worker's runs and tells which of them are to be cancelled.
 create function renew_leases(p_worker text, p_run_ids jsonb, p_now timestamptz, p_lease_ms bigint) returns jsonb
 language sql set search_path = public, pg_temp as $$
-  with mine as (
-    update campaign_runs set lease_until_at = p_now + p_lease_ms * interval '1 millisecond'
+  with held as (
+    select id from campaign_runs
     where claimed_by = p_worker and status = 'running'
       and id in (select value::uuid from jsonb_array_elements_text(p_run_ids))
-    returning id, cancel_requested_at, cancel_reason
+    order by id for no key update
+  ), mine as (
+    update campaign_runs r set lease_until_at = p_now + p_lease_ms * interval '1 millisecond'
+    from held where r.id = held.id
+    returning r.id, r.cancel_requested_at, r.cancel_reason
   )
   select coalesce(jsonb_agg(jsonb_build_object('run_id', id, 'cancel', cancel_requested_at is not null,
     'reason', cancel_reason)), '[]') from mine
@@ -332,7 +351,8 @@ language plpgsql set search_path = public, pg_temp as $$
 declare
   r campaign_runs;
 begin
-  select * into r from campaign_runs where id = p_run_id for update;
+  perform 1 from campaigns where id = (select campaign_id from campaign_runs where id = p_run_id) for no key update;
+  select * into r from campaign_runs where id = p_run_id for no key update;
   if not found then
     return jsonb_build_object('found', false);
   end if;
@@ -360,7 +380,7 @@ declare
   r campaign_runs;
   s run_steps;
 begin
-  select * into r from campaign_runs where id = p_run_id for update;
+  select * into r from campaign_runs where id = p_run_id for no key update;
   if not found then
     return jsonb_build_object('found', false);
   end if;
@@ -404,13 +424,16 @@ begin
   return jsonb_build_object('found', true, 'state', 'resolved', 'status', r.status);
 end $$;
 
--- Runs that need a worker: queued ones older than p_queued_before, running ones with a lapsed lease.
+-- Runs that need a worker: queued ones older than p_queued_before that need not wait for an earlier run, running ones
+-- with a lapsed lease.
 create function runs_to_requeue(p_now timestamptz, p_queued_before timestamptz, p_limit integer) returns jsonb
 language sql stable set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(id), '[]') from (
-    select id from campaign_runs
-    where (status = 'queued' and created_at <= p_queued_before)
-       or (status = 'running' and coalesce(lease_until_at, p_now) <= p_now)
-    order by id limit p_limit
+    select r.id from campaign_runs r
+    where (r.status = 'queued' and r.created_at <= p_queued_before and not (r.waits_for_earlier and exists (
+          select 1 from campaign_runs o where o.campaign_id = r.campaign_id and o.id < r.id
+            and o.status in ('queued', 'running', 'waiting'))))
+       or (r.status = 'running' and coalesce(r.lease_until_at, p_now) <= p_now)
+    order by r.id limit p_limit
   ) s
 $$;
