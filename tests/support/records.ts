@@ -17,7 +17,8 @@ export class MemoryRecords extends SqlRecords {
   readonly pool: pg.Pool;
   readonly pglite: PGlite;
 
-  constructor(pool: pg.Pool, pglite: PGlite) {
+  constructor(pglite: PGlite) {
+    const { pool } = embeddedPool(pglite);
     super(pool, async () => {
       await pool.end();
       await pglite.close();
@@ -35,7 +36,7 @@ export class MemoryRecords extends SqlRecords {
 /** A migrated database in memory. Make one for a test file (`beforeAll`) and `truncate` it for each test; `close` it in the end. */
 export async function memoryRecords(): Promise<MemoryRecords> {
   const pglite = await PGlite.create({ loadDataDir: await openAsBlob(await migratedTemplate()) });
-  return new MemoryRecords(embeddedPool(pglite), pglite);
+  return new MemoryRecords(pglite);
 }
 
 /** Making a database takes seconds; its migrated files are kept for later test files and runs, named by what made them. */
@@ -48,7 +49,7 @@ async function migratedTemplate(): Promise<string> {
     return file;
   } catch {
     const pglite = await PGlite.create();
-    const pool = embeddedPool(pglite);
+    const { pool } = embeddedPool(pglite);
     await migrate(pool, silentLogger);
     await pool.end();
     const dump = await pglite.dumpDataDir('none');
