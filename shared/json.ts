@@ -32,6 +32,13 @@ export function ownField(value: unknown, key: string): unknown {
   return isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
+/** The value at a path of keys and indexes, undefined when the path leads nowhere. */
+export function valueAt(root: unknown, keys: readonly PropertyKey[]): unknown {
+  let at = root;
+  for (const key of keys) at = Array.isArray(at) ? (at[Number(key)] as unknown) : ownField(at, String(key));
+  return at;
+}
+
 /** One value met on a walk. */
 export interface Place {
   value: unknown;

@@ -1,3 +1,5 @@
+import { nearest } from './nearest.ts';
+
 /** Text of a template in pieces: as written, or an expression between `{{` and `}}`. */
 export type Piece = { text: string } | { expression: string };
 
@@ -101,10 +103,13 @@ class Reader {
     if (word === undefined) this.#fail('a value such as steps.prospecting.runId');
     if (LITERAL_WORDS.has(word)) return;
     const root = ROOTS.find((name) => name === word);
-    if (!root)
+    if (!root) {
+      const near = nearest(word, ROOTS);
       throw new ReferenceSyntaxError(
-        `refers to ${JSON.stringify(word)}, which is nothing known here; a reference begins with ${ROOTS.join(', ')}`,
+        `refers to ${JSON.stringify(word)}, which is nothing known here; ` +
+          (near === undefined ? `a reference begins with ${ROOTS.join(', ')}` : `did you mean ${near}?`),
       );
+    }
     this.variables.push({ root, keys: this.#keys() });
   }
 

@@ -83,7 +83,7 @@ function checkedExpression(expression: string): Variable[] {
 
 function referencesOf(text: string, path: string): Reference[] {
   const found: Reference[] = [];
-  let expression = text;
+  let expression = text.slice(text.indexOf('{{') + 2).trim();
   try {
     for (const part of splitTemplate(text)) {
       if ('text' in part) continue;
