@@ -1,0 +1,179 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type { CampaignRow, JsonObject } from '../../database/tables.ts';
+import { CampaignControl } from '../../scheduler/campaign-control.ts';
+import { CampaignFiles } from '../../scheduler/campaign-files.ts';
+import { silentLogger } from '../../shared/logger.ts';
+import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { SchedulerBench } from './bench.ts';
+import { testEnvironment } from './environment.ts';
+
+let records: MemoryRecords;
+let bench: SchedulerBench;
+let folder: string;
+let control: CampaignControl;
+let files: CampaignFiles;
+beforeAll(async () => {
+  records = await memoryRecords();
+});
+beforeEach(async () => {
+  await records.truncate();
+  bench = new SchedulerBench(records, '2026-01-05T08:30:00.000Z');
+  folder = await mkdtemp(join(tmpdir(), 'campaigns-'));
+  const shared = { records, clock: bench.clock, events: bench.events, environment: testEnvironment() };
+  control = new CampaignControl(shared);
+  files = makeFiles();
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => records.close());
+
+function makeFiles(): CampaignFiles {
+  const { clock, events } = bench;
+  return new CampaignFiles({
+    records,
+    clock,
+    events,
+    logger: silentLogger,
+    campaigns: control,
+    environment: testEnvironment(),
+    folder,
+  });
+}
+
+async function write(name: string, more: JsonObject = {}): Promise<void> {
+  const definition = {
+    name: `Campaign of ${name}`,
+    schedule: '0 * * * *',
+    steps: [{ name: 'find', engine: 'prospecting', params: {} }],
+    ...more,
+  };
+  await writeFile(join(folder, name), JSON.stringify(definition));
+}
+
+async function stored(): Promise<CampaignRow[]> {
+  return records.select('campaigns', { order: [{ column: 'name' }] });
+}
+
+test('a new file makes a campaign, and scanning again changes nothing', async () => {
+  await write('a.json');
+  await write('b.json');
+  expect(await files.sync()).toMatchObject({ created: 2 });
+  const rows = await stored();
+  expect(rows).toMatchObject([
+    { name: 'Campaign of a.json', source_file: 'a.json', status: 'active', next_run_at: '2026-01-05T09:00:00.000Z' },
+    { name: 'Campaign of b.json', source_file: 'b.json' },
+  ]);
+  expect(await files.sync()).toEqual({ created: 0, replaced: 0, resumed: 0, paused: 0, rejected: 0 });
+  expect(await makeFiles().sync()).toMatchObject({ created: 0, replaced: 0 });
+  expect(await stored()).toEqual(rows);
+});
+
+test('a changed file replaces the definition of its campaign', async () => {
+  await write('a.json');
+  await files.sync();
+  const [before] = await stored();
+  await write('a.json', { name: 'Renamed', schedule: '*/5 * * * *' });
+  expect(await files.sync()).toMatchObject({ created: 0, replaced: 1 });
+  expect(await stored()).toMatchObject([{ id: before?.id, name: 'Renamed', next_run_at: '2026-01-05T08:35:00.000Z' }]);
+});
+
+test('a removed file pauses its campaign, and the file that comes back resumes it', async () => {
+  await write('a.json');
+  await files.sync();
+  await rm(join(folder, 'a.json'));
+  expect(await files.sync()).toMatchObject({ paused: 1 });
+  expect(await files.sync()).toMatchObject({ paused: 0 });
+  expect(await stored()).toMatchObject([
+    { status: 'paused', paused_by: 'file', status_reason: 'its file a.json is gone' },
+  ]);
+  bench.clock.set('2026-01-05T09:00:00.000Z');
+  await bench.scheduler.runOnce();
+  await write('a.json');
+  expect(await files.sync()).toMatchObject({ created: 0, replaced: 1, resumed: 1 });
+  const [row] = await stored();
+  expect(row).toMatchObject({ status: 'active', paused_by: null, next_run_at: '2026-01-05T10:00:00.000Z' });
+  expect(await bench.told(row?.id ?? '')).toEqual(['09:00 skipped paused']);
+});
+
+test("an operator's pause outlives the coming and going of the file", async () => {
+  await write('a.json');
+  await files.sync();
+  const [row] = await stored();
+  await control.pause(row?.id ?? '', 'holidays');
+  await rm(join(folder, 'a.json'));
+  await files.sync();
+  await write('a.json');
+  await files.sync();
+  expect(await stored()).toMatchObject([{ status: 'paused', paused_by: 'operator', status_reason: 'holidays' }]);
+});
+
+test('an operator may resume a campaign whose file is gone', async () => {
+  await write('a.json');
+  await files.sync();
+  await rm(join(folder, 'a.json'));
+  await files.sync();
+  const [row] = await stored();
+  await control.resume(row?.id ?? '');
+  await files.sync();
+  expect(await stored()).toMatchObject([{ status: 'active' }]);
+});
+
+test('a file with problems is told of once for each content, and its campaign keeps its last good definition', async () => {
+  await write('a.json');
+  await write('b.json');
+  await files.sync();
+  await write('a.json', { schedule: '61 * * * *' });
+  await writeFile(join(folder, 'b.json'), '{ "name": ');
+  await write('c.json');
+  expect(await files.sync()).toMatchObject({ rejected: 2, created: 1, paused: 0 });
+  expect(await files.sync()).toMatchObject({ rejected: 2 });
+  const said = bench.said('campaign.file_rejected');
+  expect(said.map((facts) => facts['file'])).toEqual(['a.json', 'b.json']);
+  expect(JSON.stringify(said[0]?.['problems'])).toContain('minute 61 is above 59');
+  expect(await stored()).toMatchObject([{ status: 'active', schedule_cron: '0 * * * *' }, { status: 'active' }, {}]);
+  await write('a.json', { schedule: '62 * * * *' });
+  await files.sync();
+  expect(bench.said('campaign.file_rejected')).toHaveLength(3);
+});
+
+test('two replicas that scan at the same moment make each campaign once', async () => {
+  for (const name of ['a.json', 'b.json', 'c.json']) await write(name);
+  await Promise.all([files.sync(), makeFiles().sync(), makeFiles().sync()]);
+  expect((await stored()).map((row) => row.source_file)).toEqual(['a.json', 'b.json', 'c.json']);
+});
+
+test('a campaign that was removed over the API stays removed until its file changes', async () => {
+  await write('a.json');
+  await files.sync();
+  const [row] = await stored();
+  await control.remove(row?.id ?? '');
+  expect(await files.sync()).toMatchObject({ created: 0 });
+  await write('a.json', { description: 'wanted again' });
+  expect(await files.sync()).toMatchObject({ created: 1 });
+  expect((await stored()).filter((other) => other.deleted_at === null)).toMatchObject([
+    { description: 'wanted again' },
+  ]);
+});
+
+test('a folder that cannot be read pauses nothing and does not stop the service', async () => {
+  await write('a.json');
+  await files.sync();
+  await rm(folder, { recursive: true });
+  expect(await files.runOnce()).toBe(0);
+  expect(await files.runOnce()).toBe(0);
+  expect(await stored()).toMatchObject([{ status: 'active' }]);
+  expect(bench.said('campaign.file_rejected')).toMatchObject([{ file: folder }]);
+});
+
+test('scans again every ten seconds until it is stopped', async () => {
+  await files.start();
+  await write('a.json');
+  const created = new Promise((resolve) => bench.events.subscribe((event) => resolve(event)));
+  await bench.clock.untilSleeping();
+  await bench.clock.advance(10_000);
+  await created;
+  expect(await stored()).toHaveLength(1);
+  await files.stop();
+});
