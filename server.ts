@@ -5,10 +5,8 @@ import { createApp } from './api/app.ts';
 import { answerClientError } from './api/client-error.ts';
 import { createMetrics } from './api/metrics.ts';
 import { BudgetLedger } from './budget/ledger.ts';
-import type { CampaignDefinition } from './campaigns/definition.ts';
 import { Journal } from './database/journal.ts';
 import { openDatabase } from './database/open.ts';
-import type { CampaignRow } from './database/tables.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
 import { campaignResumed } from './notifications/messages.ts';
 import { Orchestrator } from './orchestrator.ts';
@@ -29,6 +27,9 @@ import { type Logger, makeLogger, secretsOf } from './shared/logger.ts';
 import { originPolicy } from './shared/origins.ts';
 import { makeEngineClient } from './steps/engine-client.ts';
 
+/** After these events there may be messages to send. */
+const TELLING: ReadonlySet<string> = new Set(['run.finished', 'run.waiting', 'step.unknown', 'campaign.resumed']);
+
 /** How long a stop waits for answers that are on their way, in milliseconds. */
 const HTTP_GRACE_MS = 5_000;
 
@@ -42,14 +43,15 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   const clock = systemClock;
   const events = new EventBus();
   starting.defer(logEvents(events, logger));
-  const metrics = createMetrics(events);
   const publicUrl =
     config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`;
   const worker = `${hostname()}/${process.pid}/${newId()}`;
 
-  const database = await openDatabase(config, { logger });
+  const database = await openDatabase(config, { logger, events });
   starting.defer(() => database.close());
   const { records } = database;
+  const queueDepth = () => records.count('campaign_runs', [{ column: 'status', op: 'eq', value: 'queued' }]);
+  const metrics = createMetrics(events, { queueDepth });
   const origins = originPolicy(config);
   const http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock });
   starting.defer(() => http.close());
@@ -108,21 +110,12 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   recovery.start();
   starting.defer(() => recovery.stop());
   dispatcher.start();
+  starting.defer(events.subscribe(({ type }) => TELLING.has(type) && dispatcher.wake()));
   await files.start();
   starting.defer(() => files.stop());
   scheduler.start();
   starting.defer(() => scheduler.stop());
 
-  const budget = {
-    status: (campaign: CampaignRow) => {
-      const definition = campaign.config as unknown as CampaignDefinition;
-      return ledger.status({
-        id: campaign.id,
-        timezone: definition.schedule?.timezone ?? 'UTC',
-        budget: definition.budget,
-      });
-    },
-  };
   const stopping = new AbortController();
   const ready = async () => {
     const reachable = await records.ping().then(
@@ -141,7 +134,7 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
     runs,
     metrics,
     environment,
-    budget,
+    budget: ledger,
     health: { ready },
     stopping: stopping.signal,
   });
@@ -181,6 +174,9 @@ async function main(): Promise<void> {
   const logger = makeLogger(config, secretsOf(config));
   if (config.hostRefused)
     logger.warn('HOST is ignored: without API_KEYS the service listens on loopback only', { host: config.hostRefused });
+  await using service = await startService(config, logger);
+  void service;
+  // Only now: a signal during the start ends the process at once, and the next start repairs what there is to repair.
   const stop = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
     for (const fault of ['uncaughtException', 'unhandledRejection'] as const)
@@ -190,8 +186,6 @@ async function main(): Promise<void> {
         resolve(fault);
       });
   });
-  await using service = await startService(config, logger);
-  void service;
   const reason = await stop;
   logger.info('Service stopping', { reason });
 }

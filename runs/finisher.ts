@@ -67,6 +67,7 @@ export class RunFinisher {
             composed: totals.emails_composed,
             sent: totals.emails_sent,
             cost: microsToDollars(totals.total_cost_micros),
+            ...(session.run.started_at ? { durationMs: clock.now() - Date.parse(session.run.started_at) } : {}),
             ...(totals.cost_unknown ? { costUnknown: true } : {}),
             ...(totals.dry_run ? { dryRun: true } : {}),
           },

@@ -4,7 +4,6 @@ import { FencedError, type Journal, type JournalEntry } from '../database/journa
 import type { Records } from '../database/records.ts';
 import type { JsonObject, RunRow, StepRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
 import type { EventBus, EventType } from '../shared/events.ts';
 import type { StopReason } from './reasons.ts';
 
@@ -135,7 +134,6 @@ export class RunSession {
         break;
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        events.emit('database.lost', { runId: this.id, error: messageOf(error) });
         await clock.sleep(WRITE_RETRY_MS, this.#patience.signal);
       }
     }

@@ -6,7 +6,7 @@ import { stepUnknown } from '../notifications/messages.ts';
 import type { JsonObject, StepRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
-import { AppError, messageOf } from '../shared/errors.ts';
+import { AppError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { microsToDollars } from '../shared/money.ts';
 import { resolveReferences } from '../shared/references.ts';
@@ -208,7 +208,9 @@ export class StepRunner {
       progress: (facts) => session.show('step.progress', { step: step.name, ...facts }),
     });
     if (session.stopReason instanceof FencedError) throw session.stopReason;
-    const cost = outcome.ok ? outcome.result.costMicros : costOfFailure(outcome.error);
+    // An estimate of 0 is the operator's word that the step costs nothing.
+    const silent = step.estimatedCost === 0 ? 0 : null;
+    const cost = outcome.ok ? (outcome.result.costMicros ?? silent) : costOfFailure(outcome.error);
     const key = holdKey(session.id, step.name, row.attempts);
     const { spentMicros, alerts } = await this.#whileAway(session, () => this.#deps.ledger.settle(key, cost));
     const ended = endAttempt(row, iso(clock.now()), {
@@ -249,7 +251,10 @@ export class StepRunner {
     const { ledger, clock } = this.#deps;
     return this.#whileAway(session, async () => {
       const holds = (await ledger.openHolds(session.id)).filter((hold) => hold.step_name === row.name);
-      for (const hold of holds) await ledger.settle(hold.key, null);
+      // A hold whose attempt was never begun was never spent: the engine had not heard of it.
+      for (const hold of holds)
+        if (attemptOf(hold.key) <= row.attempts) await ledger.settle(hold.key, null);
+        else await ledger.release(hold.key);
       const spent = await ledger.spentOnStep(session.id, row.name);
       const at = iso(clock.now());
       return {
@@ -330,7 +335,6 @@ export class StepRunner {
         return await task();
       } catch (error) {
         if (error instanceof StepError || !(error instanceof AppError) || !error.retryable) throw error;
-        session.show('database.lost', { error: messageOf(error) });
         await this.#deps.clock.sleep(DATABASE_RETRY_MS, session.patience);
       }
     }
@@ -339,6 +343,10 @@ export class StepRunner {
 
 function holdKey(runId: string, stepName: string, attempt: number): string {
   return `${runId}/${stepName}/${attempt}`;
+}
+
+function attemptOf(key: string): number {
+  return Number(key.slice(key.lastIndexOf('/') + 1));
 }
 
 /** Whether another attempt is allowed after this failure: never for a `once` step whose engine may have worked. */

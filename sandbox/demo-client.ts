@@ -38,12 +38,12 @@ export class DemoClient {
     }
   }
 
-  async campaignNamed(file: string): Promise<{ id: string; name: string }> {
+  async campaignNamed(name: string): Promise<{ id: string; name: string }> {
     const { campaigns } = (await this.#call('GET', '/api/campaigns?limit=200')) as unknown as {
-      campaigns: { id: string; name: string; sourceFile?: string | null }[];
+      campaigns: { id: string; name: string }[];
     };
-    const campaign = campaigns.find((candidate) => candidate.sourceFile === file);
-    if (!campaign) throw new Error(`No campaign was loaded from ${file}.`);
+    const campaign = campaigns.find((candidate) => candidate.name === name);
+    if (!campaign) throw new Error(`No campaign is called "${name}".`);
     return campaign;
   }
 

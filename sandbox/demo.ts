@@ -81,7 +81,7 @@ async function main(): Promise<void> {
   await api.untilReady(exited);
   line(`${green('✔')} service ready at ${api.base} ${dim('(embedded database, nothing else set up)')}`);
 
-  const campaign = await api.campaignNamed('test-campaign.json');
+  const campaign = await api.campaignNamed('Test Campaign');
   const due = new Date(Date.now() + FIRES_IN_SECONDS * 1_000);
   const cron = `${due.getUTCSeconds()} ${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
   await api.schedule(campaign.id, cron);
