@@ -53,7 +53,7 @@ export const recordTypes = {
 } as unknown as pg.CustomTypesConfig;
 
 /** SQLSTATE classes and codes that speak of the connection or the server, not of the statement. */
-const UNAVAILABLE_STATE = /^(08|57P0|53300|25006|XX000$)/;
+const UNAVAILABLE_STATE = /^(08...|57P0.|53300|25006)$/;
 const NETWORK_CODE = /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)/;
 /** pg gives these without a code. */
 const NETWORK_MESSAGE =
@@ -187,6 +187,10 @@ async function withClient<R>(
   client.on('error', discard);
   try {
     return await work(client, discard);
+  } catch (error) {
+    // Without an answer, or after one that ends the session, the connection is in no known state.
+    if (sqlError(error) instanceof DatabaseUnavailableError) discard();
+    throw error;
   } finally {
     client.off('error', discard);
     client.release(broken);

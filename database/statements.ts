@@ -140,11 +140,16 @@ export function countStatement<T extends TableName>(table: T, where: readonly Fi
 
 const NAME = /^[a-z_][a-z0-9_]*$/;
 
+/** @throws {TypeError} when the function or an argument has no plain name */
+export function checkNames(name: string, args: Record<string, unknown>): void {
+  for (const each of [name, ...Object.keys(args)])
+    if (!NAME.test(each)) throw new TypeError(`${each} is not a name of a function or an argument.`);
+}
+
 /** Calls a function with named arguments; lists and objects go as jsonb. @throws {TypeError} for a name that is not plain */
 export function callStatement(name: string, args: Record<string, unknown>): Statement {
+  checkNames(name, args);
   const given = Object.entries(args).filter(([, value]) => value !== undefined);
-  for (const each of [name, ...given.map(([arg]) => arg)])
-    if (!NAME.test(each)) throw new TypeError(`${each} is not a name of a function or an argument.`);
   const values = given.map(([, value]) =>
     typeof value === 'object' && value !== null ? JSON.stringify(value) : value,
   );

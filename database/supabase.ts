@@ -1,10 +1,11 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { Agent } from 'undici';
 import { AppError } from '../shared/errors.ts';
-import { COLUMNS, columnNames, givenColumns, PRIMARY_KEYS, upsertColumns } from './columns.ts';
+import { COLUMNS, columnNames, givenColumns, kindOf, PRIMARY_KEYS, upsertColumns } from './columns.ts';
 import type { Filter, Query, Records, Row, TableName } from './records.ts';
 import { RecordsError } from './records.ts';
 import { refuseUnfiltered } from './sql.ts';
+import { checkNames } from './statements.ts';
 import { mergeParts, splitLongLists } from './long-lists.ts';
 import { addFilters, apiError, apiFetch, type ApiAnswer, type Fetch } from './supabase-api.ts';
 import type { Json } from './tables.ts';
@@ -64,6 +65,7 @@ export class SupabaseRecords implements Records {
     key: readonly (keyof Row<T> & string)[],
   ): Promise<Row<T>[]> {
     upsertColumns(table, rows);
+    for (const column of key) kindOf(table, column);
     if (rows.length === 0) return [];
     const request = this.#client.from(table).upsert(rows.map(withoutUndefined), { onConflict: key.join(',') });
     return this.#rows(table, await request.select(columnsOf(table)));
@@ -91,6 +93,7 @@ export class SupabaseRecords implements Records {
   }
 
   async select<T extends TableName>(table: T, query: Query<T> = {}): Promise<Row<T>[]> {
+    for (const { column } of query.order ?? []) kindOf(table, column);
     const parts: Row<T>[][] = [];
     for (const where of splitLongLists(query.where ?? []))
       parts.push(await this.#selectPages(table, { ...query, where }));
@@ -108,6 +111,7 @@ export class SupabaseRecords implements Records {
   }
 
   async call<R>(name: string, args: Record<string, unknown>): Promise<R> {
+    checkNames(name, args);
     return answerFromJson(succeeded(await this.#client.rpc(name, withoutUndefined(args))).data) as R;
   }
 
