@@ -19,7 +19,7 @@ const NOT_CONNECTED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 const BAD_CERTIFICATE = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|EPROTO$)/;
-const NOT_HTTP = /^(HPE_|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_CONTENT_LENGTH_MISMATCH$)/;
+const NOT_HTTP = /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_CONTENT_LENGTH_MISMATCH$)/;
 
 /** Statuses by which a server says that it did not take the request up; every other retryable one is in the 500s. */
 const NOT_TAKEN_UP = new Set([408, 425, 429, 503]);
@@ -115,10 +115,12 @@ export class HttpStatusError extends StepError {
   }
 }
 
+/** The code of a network error, or its name: undici's parser error has no code. */
 function codeOf(error: unknown): { code: string; connecting: boolean } {
   if (typeof error !== 'object' || error === null) return { code: '', connecting: false };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return { code, connecting: 'syscall' in error && error.syscall === 'connect' };
+  const name = error instanceof Error && error.name !== 'Error' ? error.name : '';
+  return { code: code || name, connecting: 'syscall' in error && error.syscall === 'connect' };
 }
 
 /** What the network did to a call, as a failure: whether the request can have reached the engine decides. */
@@ -138,7 +140,9 @@ export function networkFailure(error: unknown, url: string): StepError {
       worked: 'no',
       cause: error,
     });
-  if (NOT_HTTP.test(code)) return invalidAnswer(`${origin} did not answer in HTTP (${why}).`, error);
+  // The parser also reports a body that was cut off; that is the connection's end, not another language.
+  if (NOT_HTTP.test(code) && !messageOf(error).includes('EOF'))
+    return invalidAnswer(`${origin} did not answer in HTTP (${why}).`, error);
   return new StepError(
     'ENGINE_CONNECTION_LOST',
     `${origin} broke off the connection before its answer was complete (${why}).`,

@@ -21,7 +21,7 @@ export interface TestEngine {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export type Handler = (request: SeenRequest, response: ServerResponse, count: number) => void | Promise<void>;
+export type Handler = (request: SeenRequest, response: ServerResponse, count: number) => unknown;
 
 /** An HTTP server on loopback that answers as a test says, and remembers what it was asked. */
 export async function startEngine(handler: Handler): Promise<TestEngine> {
@@ -40,7 +40,7 @@ export async function startEngine(handler: Handler): Promise<TestEngine> {
       seen.push(entry);
       for (const watcher of watchers.filter(({ count }) => seen.length >= count)) watcher.resolve();
       watchers = watchers.filter(({ count }) => seen.length < count);
-      void handler(entry, response, seen.length);
+      handler(entry, response, seen.length);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,0 +1,208 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import type { EngineCall, EngineTraits } from '../../steps/step.ts';
+import { failureOf, makeBench, named, openStream, plainTraits, startEngine, unnamed } from './harness.ts';
+
+const perLead: EngineTraits = {
+  terminalEvents: ['summary', 'done'],
+  closingEvent: 'done',
+  errorFramesArePerItem: false,
+};
+const perItem: EngineTraits = { terminalEvents: ['complete'], errorFramesArePerItem: true };
+
+/** What the client makes of a stream that is written as given and, where asked, closed. */
+async function follow(
+  frames: readonly (string | Uint8Array)[],
+  traits: EngineTraits = plainTraits,
+  { close = false, call = {} }: { close?: boolean; call?: Partial<EngineCall> } = {},
+) {
+  await using engine = await startEngine(async (_request, response) => {
+    openStream(response);
+    for (const frame of frames) await new Promise<void>((resolve) => response.write(frame, () => resolve()));
+    if (close) response.end();
+  });
+  await using bench = makeBench({ closingLimitMs: 20 });
+  const answer = await bench.client.run(bench.context({ url: engine.url, ...call }), traits);
+  return { ...answer, progress: bench.progress };
+}
+
+describe('an event stream', () => {
+  test('ends with its terminal event, whether or not the engine closes it', async () => {
+    const answer = await follow([unnamed({ type: 'complete', data: { saved: 3 } })]);
+    expect(answer).toMatchObject({ dialect: 'sse', terminal: 'complete', payload: { data: { saved: 3 } } });
+  });
+
+  test('has its terminal names per engine, and a step may name others', async () => {
+    const frames = [named('complete', { lead_id: 'a' }), named('finished', { total: 1 })];
+    expect((await follow(frames)).terminal).toBe('complete');
+    const call = { terminalEvents: ['finished'] };
+    expect(await follow(frames, plainTraits, { call })).toMatchObject({
+      terminal: 'finished',
+      frames: { complete: 1 },
+    });
+  });
+
+  test('with the terminal `complete` twice: the first counts', async () => {
+    const frames = [unnamed({ type: 'complete', saved: 1 }), unnamed({ type: 'complete', saved: 2 })];
+    expect(await follow([frames.join('')])).toMatchObject({ payload: { saved: 1 }, frames: { complete: 1 } });
+  });
+
+  test.each([
+    ['`done` in the same write', [named('summary', { n: 1 }) + named('done', { n: 2, ms: 5 })], { n: 1, ms: 5 }],
+    ['`done` in another write', [named('summary', { n: 1 }), named('done', { n: 2, ms: 5 })], { n: 1, ms: 5 }],
+    ['no `done` and an open stream', [named('summary', { n: 1 })], { n: 1 }],
+    ['`done` alone', [named('done', { n: 2 })], { n: 2 }],
+  ])('`complete` once per lead, then `summary`: %s', async (_case, frames, payload) => {
+    const answer = await follow([named('complete', { lead: 1 }), ...frames], perLead);
+    expect(answer.payload).toEqual(payload);
+    expect(answer.frames).toMatchObject({ complete: 1 });
+  });
+
+  test.each([
+    ['nothing at all', []],
+    ['progress only', [unnamed({ type: 'progress' })]],
+    ['half a terminal frame', ['event: complete\ndata: {"saved": 3']],
+    ['half an unnamed one', ['data: {"type": "complete", "saved": 3']],
+    ['comments only', [': keep-alive\n\n']],
+  ])(
+    'that ends without a terminal event is a failure "stream ended early", never success: %s',
+    async (_case, frames) => {
+      const failure = await failureOf(follow(frames, plainTraits, { close: true }));
+      expect(failure).toMatchObject({
+        code: 'ENGINE_STREAM_ENDED_EARLY',
+        retryable: true,
+        worked: 'maybe',
+        definite: false,
+      });
+      expect(failure.message).toContain('stream ended early, without "complete"');
+    },
+  );
+
+  test('that is cut by a broken connection ended early too', async () => {
+    await using engine = await startEngine(async (_request, response) => {
+      openStream(response);
+      await new Promise<void>((resolve) => response.write(unnamed({ type: 'started' }), () => resolve()));
+      response.socket?.destroy();
+    });
+    await using bench = makeBench();
+    const failure = await failureOf(bench.client.run(bench.context({ url: engine.url }), plainTraits));
+    expect(failure).toMatchObject({ code: 'ENGINE_STREAM_ENDED_EARLY', definite: false });
+  });
+
+  test('may end without the blank line after its last frame', async () => {
+    const answer = await follow(['event: complete\ndata: {"saved": 3}'], plainTraits, { close: true });
+    expect(answer.payload).toEqual({ saved: 3 });
+  });
+
+  test('whose terminal frame is garbage is an invalid answer', async () => {
+    const failure = await failureOf(follow(['event: complete\ndata: {"saved": }\n\n']));
+    expect(failure).toMatchObject({ code: 'ENGINE_ANSWER_INVALID', definite: false });
+  });
+
+  test.each(['error', 'failed', 'fatal', 'fatal_error'])(
+    'failure arrives as status 200 plus a `%s` frame: the step fails with the message of the engine and its cost',
+    async (name) => {
+      for (const frame of [
+        unnamed({ type: name, error: 'Places API quota', cost: 0.5 }),
+        named(name, { message: 'Places API quota', data: { cost: 0.5 } }),
+      ])
+        expect(await failureOf(follow([unnamed({ type: 'started' }), frame]))).toMatchObject({
+          code: 'ENGINE_FAILED',
+          message: 'Places API quota',
+          costMicros: 500_000,
+          retryable: false,
+          worked: 'maybe',
+        });
+    },
+  );
+
+  test('a terminal frame that says success: false is a failure', async () => {
+    const failure = await failureOf(follow([named('complete', { success: false, error: 'Out of credits' })]));
+    expect(failure).toMatchObject({ code: 'ENGINE_FAILED', message: 'Out of credits' });
+  });
+
+  test('`error` frames that concern one lead only are counted, not terminal; the last one explains an early end', async () => {
+    const errors = [named('error', { error: 'No contact' }), named('failed', { error: 'Model overloaded' })];
+    expect(await follow([...errors, named('complete', { completed: 3 })], perItem)).toMatchObject({
+      frames: { error: 1, failed: 1 },
+      payload: { completed: 3 },
+    });
+    const failure = await failureOf(follow(errors, perItem, { close: true }));
+    expect(failure.code).toBe('ENGINE_STREAM_ENDED_EARLY');
+    expect(failure.message).toContain('Model overloaded');
+  });
+
+  test('where `complete` comes per lead, an error that names its lead is about that lead', async () => {
+    const frames = [named('failed', { lead_id: 'a', error: 'Site is down' }), named('done', {})];
+    expect(await follow(frames, perLead)).toMatchObject({ frames: { failed: 1 }, terminal: 'done' });
+    expect(await failureOf(follow(frames))).toMatchObject({ code: 'ENGINE_FAILED' });
+  });
+
+  test('"no prospects match" comes as an `error` event: that is empty, not failed', async () => {
+    const answer = await follow([unnamed({ type: 'error', message: 'No prospects match the filters' })]);
+    expect(answer).toMatchObject({ empty: 'No prospects match the filters', terminal: 'error' });
+  });
+
+  test('passes small facts on as progress, and no rows', async () => {
+    const { progress } = await follow([
+      unnamed({ type: 'progress', data: { current: 1, rows: [1, 2], company: 'x'.repeat(500) } }),
+      unnamed({ type: 'progress', filler: 'x'.repeat(70_000) }),
+      unnamed({ type: 'complete' }),
+    ]);
+    expect(progress).toEqual([{ event: 'progress', current: 1, company: `${'x'.repeat(200)}…` }]);
+  });
+
+  test('ends at [DONE] where `done` is terminal', async () => {
+    const answer = await follow(['data: [DONE]\n\n'], perLead);
+    expect(answer).toMatchObject({ terminal: 'done', payload: {} });
+  });
+
+  test('with endless new event names does not grow the record', async () => {
+    const frames = Array.from({ length: 200 }, (_, index) => named(`__proto__${index}`, {}));
+    const answer = await follow([frames.join(''), named('__proto__', {}), named('complete', {})]);
+    expect(Object.keys(answer.frames ?? {}).length).toBeLessThanOrEqual(52);
+    expect(Object.values(answer.frames ?? {}).reduce((sum, count) => sum + count, 0)).toBe(202);
+  });
+});
+
+describe('the same stream', () => {
+  const STYLES = {
+    unnamed: [
+      unnamed({ type: 'started', city: 'München' }),
+      unnamed({ type: 'progress', data: { company: 'Café “Lumière” 🍕' } }),
+      unnamed({ type: 'complete', data: { saved: 2, note: 'grüße 🎉' } }),
+    ],
+    named: [
+      named('status', { total: 2 }),
+      named('complete', { lead_id: 'ä', grade: 'A' }),
+      named('failed', { lead_id: '🍕', error: 'Seite ist weg' }),
+      named('summary', { summary: { successful: 1, totalCost: '0.10' } }),
+      named('done', { ms: 12 }),
+    ],
+  };
+
+  test.each([
+    ['unnamed', plainTraits],
+    ['named', perLead],
+  ] as const)(
+    'cut at arbitrary bytes, with any line ends and comments, gives the same answer: %s frames',
+    async (style, traits) => {
+      const expected = await follow([STYLES[style].join('')], traits);
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom('\n', '\r\n', '\r'),
+          fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 12 }),
+          fc.boolean(),
+          async (lineEnd, cuts, comments) => {
+            const text = STYLES[style].join(comments ? ': keep-alive ü\n\n' : '');
+            const bytes = Buffer.from(text.replaceAll('\n', lineEnd));
+            const edges = [0, ...cuts.filter((cut) => cut < bytes.length).toSorted((a, b) => a - b), bytes.length];
+            const pieces = edges.slice(1).map((end, index) => bytes.subarray(edges[index], end));
+            expect(await follow(pieces, traits)).toEqual(expected);
+          },
+        ),
+        { numRuns: 40 },
+      );
+    },
+  );
+});
