@@ -1,8 +1,27 @@
 import { messageOf } from '../shared/errors.ts';
 import type { Problem } from '../shared/errors.ts';
 
-const TOKEN =
-  /\s*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|true\b|false\b|null\b))/y;
+const SPACE = /[ \t\n\r]*/y;
+const SIGN = /[{}[\],:]/y;
+const ATOM = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.])/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/** Where a pattern that is found at `from` ends; undefined when it is not found there. */
+function endOf(pattern: RegExp, text: string, from: number): number | undefined {
+  pattern.lastIndex = from;
+  return pattern.test(text) ? pattern.lastIndex : undefined;
+}
+
+/** Where the text in quotes ends that begins at `from`. A loop, because a pattern would need a stack as deep as the text is long. */
+function endOfText(text: string, from: number): number | undefined {
+  if (text[from] !== '"') return undefined;
+  for (let at: number | undefined = from + 1; at !== undefined && at < text.length;) {
+    if (text[at] === '"') return at + 1;
+    if (text.charCodeAt(at) < 0x20) return undefined;
+    at = text[at] === '\\' ? endOf(ESCAPE, text, at) : at + 1;
+  }
+  return undefined;
+}
 
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or ]' | ', or }' | 'end';
 
@@ -30,15 +49,17 @@ class Scanner {
 
   /** Where the first fault is and what belongs there; undefined when there is none. */
   fault(): { at: number; wanted: string; expected: Expected } | undefined {
+    const text = this.#text;
     for (;;) {
-      TOKEN.lastIndex = this.#at;
-      const found = TOKEN.exec(this.#text);
-      const start = this.#at + (/^\s*/.exec(this.#text.slice(this.#at, this.#at + 10_000))?.[0].length ?? 0);
-      if (start >= this.#text.length && this.#expected === 'end') return undefined;
-      if (!found || !this.#accept(found[1] ?? '', found[2] !== undefined)) {
+      const start = endOf(SPACE, text, this.#at) ?? this.#at;
+      if (start >= text.length && this.#expected === 'end') return undefined;
+      const signEnd = endOf(SIGN, text, start);
+      const textEnd = endOfText(text, start);
+      const end = signEnd ?? textEnd ?? endOf(ATOM, text, start);
+      const sign = signEnd === undefined ? '' : (text[start] ?? '');
+      if (end === undefined || !this.#accept(sign, textEnd !== undefined))
         return { at: start, wanted: WANTED[this.#expected], expected: this.#expected };
-      }
-      this.#at = TOKEN.lastIndex;
+      this.#at = end;
     }
   }
 

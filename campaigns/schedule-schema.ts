@@ -5,13 +5,22 @@ import { duration } from './fields.ts';
 
 const DAY_MS = 86_400_000;
 
+/** What a checker says of a text. One that breaks down on it refuses it: parseDefinition never throws. */
+function verdict(check: (text: string) => string | null, text: string): string | null {
+  try {
+    return check(text);
+  } catch {
+    return 'it is not understood';
+  }
+}
+
 /** A text that a checker finds nothing wrong with. */
 function checkedBy(check: (text: string) => string | null, mend: string) {
   return z
     .string()
     .trim()
     .superRefine((text, context) => {
-      const problem = check(text);
+      const problem = verdict(check, text);
       if (problem !== null) context.addIssue({ code: 'custom', message: `is refused: ${problem}`, params: { mend } });
     });
 }

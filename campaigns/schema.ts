@@ -13,7 +13,6 @@ import { IssueReader } from './schema-problems.ts';
 import { countSteps, stepViews } from './step-views.ts';
 import { checkMetadata, checkTexts } from './text-checks.ts';
 
-export { campaignInput } from './campaign-schema.ts';
 export type { DefinitionEnvironment } from './environment.ts';
 
 export type ParsedDefinition =
