@@ -59,7 +59,7 @@ describe('budget properties', () => {
         await new CrashAndRecover().run(model, scene);
         for (const { held } of model.counters.values()) expect(held).toBe(0);
       }),
-      { numRuns: 80 },
+      { numRuns: 60 },
     );
     expect(await leaks(records)).toEqual([]);
   }, 120_000);
@@ -82,7 +82,7 @@ describe('budget properties', () => {
           expect(daily.spent * DOLLAR).toBeLessThanOrEqual(10 * DOLLAR + overrun);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   }, 120_000);
 
@@ -150,7 +150,7 @@ describe('budget properties', () => {
           expect(spent).toBeLessThanOrEqual(10 * DOLLAR + overruns);
         },
       ),
-      { numRuns: 80 },
+      { numRuns: 60 },
     );
     expect(await leaks(records)).toEqual([]);
   }, 120_000);

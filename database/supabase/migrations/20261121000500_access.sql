@@ -19,7 +19,7 @@ begin
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'public' and p.proname in ('max_waiting_runs', 'outbox_put', 'outbox_claim', 'journal_commit',
       'admit_run', 'start_run', 'fire_campaign', 'claim_run', 'renew_leases', 'cancel_run', 'resolve_step',
-      'runs_to_requeue', 'budget_reserve', 'budget_settle', 'budget_step_history')
+      'runs_to_requeue', 'budget_lock', 'budget_write', 'budget_reserve', 'budget_settle', 'budget_step_history')
   loop
     execute format('revoke all on function %s from public', f);
     if exists (select from pg_roles where rolname = 'service_role') then
