@@ -124,8 +124,11 @@ function reasonOf(end: RunEnd): string | null {
       return end.refusal.message;
     case 'cancelled':
       return end.reason;
-    default:
+    case 'ended':
+    case 'handed_over':
       return null;
+    default:
+      return end satisfies never;
   }
 }
 

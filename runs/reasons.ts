@@ -1,4 +1,5 @@
 import { AppError } from '../shared/errors.ts';
+import { ReferenceFailure } from '../shared/references.ts';
 import { StepError } from '../steps/step.ts';
 import { FencedError } from '../database/journal.ts';
 
@@ -24,6 +25,8 @@ export class ServiceStoppingError extends AppError {
 /** Anything that came out of a step, as a StepError. What a step did not foresee is a fault of ours: not retried. */
 export function asStepError(error: unknown): StepError {
   if (error instanceof StepError) return error;
+  if (error instanceof ReferenceFailure)
+    return new StepError(error.code, error.message, { cause: error, worked: 'no' });
   const message = error instanceof Error ? error.message : String(error);
   return new StepError('STEP_CRASHED', message, { cause: error, worked: 'maybe', definite: false });
 }

@@ -13,9 +13,9 @@ export interface RunControlDependencies {
   clock: Clock;
   events: EventBus;
   /** Hands a run to the workers. */
-  enqueue(runId: string): Promise<void>;
+  enqueue: (runId: string) => Promise<void>;
   /** Ends a run at once if this process holds it. */
-  cancelHeld(runId: string, reason: string): void;
+  cancelHeld: (runId: string, reason: string) => void;
 }
 
 export interface RetryOptions {
@@ -217,6 +217,7 @@ function refusal(campaignId: string, answer: Admission): Error {
       );
     case 'queue_full':
       return new ConflictError('RUN_QUEUE_FULL', 'Too many runs of this campaign are waiting already.');
+    case undefined:
     default:
       return new NotFoundError('campaign', campaignId);
   }

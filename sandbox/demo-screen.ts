@@ -14,15 +14,25 @@ export function line(text: string): void {
 
 const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
+/** `3 of 5 · Blue Door Bakery`, or whatever the engine says. */
+function progressText(facts: Record<string, unknown>): string {
+  const { current, finished, total, company, message } = facts;
+  const done = current ?? finished;
+  const parts = [done === undefined ? '' : `${text(done)} of ${text(total)}`, company ?? '', message ?? '']
+    .map(text)
+    .filter(Boolean);
+  return (parts.join(' · ') || text(facts['event'] ?? '')).slice(0, 100);
+}
+
 /** One line for an event of a run, as it happens. */
 export function showEvent({ type, data }: DemoEvent): void {
-  const step = String(data['step'] ?? '');
+  const step = text(data['step'] ?? '');
   if (type === 'step.started') {
     const attempt = Number(data['attempt'] ?? 1);
     line(`  ${dim('▸')} ${step}${attempt > 1 ? yellow(` attempt ${attempt}`) : ''}`);
   } else if (type === 'step.progress') {
     const { step: _, campaign: _c, runId: _r, campaignId: _i, ...facts } = data;
-    line(dim(`      ${text(facts['message'] ?? facts).slice(0, 100)}`));
+    line(dim(`      ${progressText(facts)}`));
   } else if (type === 'step.attempt_failed') line(`    ${yellow('!')} ${text(data['error'])}`);
   else if (type === 'step.completed')
     line(

@@ -6,7 +6,7 @@ export interface RecoveryDependencies {
   records: Records;
   clock: Clock;
   logger: Logger;
-  enqueue(runId: string): Promise<void>;
+  enqueue: (runId: string) => Promise<void>;
 }
 
 /** A queued run is left to its own job this long before the sweep wakes a worker for it. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from './errors.ts';
@@ -177,14 +176,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     publicUrl: values.PUBLIC_URL ?? null,
     logLevel: values.LOG_LEVEL,
-    logPretty: process.stdout.isTTY === true,
+    logPretty: process.stdout.isTTY,
   };
 }
 
 /** The folder that holds package.json. */
 export const PROJECT_ROOT = join(import.meta.dirname, '..');
-
-/** Whether the campaign folder exists; its absence is worth a warning, not a failure. */
-export function hasFolder(path: string): boolean {
-  return existsSync(path);
-}

@@ -47,7 +47,7 @@ const place = (file: string) => (file.includes('/') ? (file.split('/')[0] as str
 describe('architecture', () => {
   test('every folder with code stands in the table', () => {
     const places = new Set(files.map(place).filter((name) => name !== 'server.ts'));
-    expect([...places].toSorted()).toEqual(Object.keys(ALLOWED).toSorted());
+    expect(places).toEqual(new Set(Object.keys(ALLOWED)));
   });
 
   test('imports stay within the table', () => {
@@ -98,7 +98,8 @@ describe('architecture', () => {
     const documented = [...readFileSync(join(ROOT, 'docs/errors.md'), 'utf8').matchAll(/^\| `([A-Z0-9_]+)` /gm)].map(
       (row) => row[1],
     );
-    expect(documented.toSorted()).toEqual([...codes].toSorted());
+    expect(new Set(documented)).toEqual(codes);
+    expect(documented).toHaveLength(codes.size);
   });
 });
 

@@ -39,7 +39,7 @@ export async function startPostgrest(pool: Pool): Promise<PostgrestServer> {
         ...(status === 204 ? {} : { 'content-type': 'application/json' }),
         ...(range ? { 'content-range': range } : {}),
       });
-      response.end(body);
+      return response.end(body);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

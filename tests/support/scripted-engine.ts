@@ -30,7 +30,7 @@ export interface ScriptedEngine {
 export async function scriptedEngine(scripts: Record<string, Script>): Promise<ScriptedEngine> {
   const requests: EngineRequest[] = [];
   const waiting: { path: string; resolve(request: EngineRequest): void }[] = [];
-  const server = createServer(async (incoming, response) => {
+  const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const url = new URL(incoming.url ?? '/', 'http://engine');
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
@@ -53,7 +53,8 @@ export async function scriptedEngine(scripts: Record<string, Script>): Promise<S
       response.statusCode = 404;
       response.end('{}');
     }
-  });
+  };
+  const server = createServer((incoming, response) => void serve(incoming, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
