@@ -1,4 +1,4 @@
-import type { BudgetDefinition, CampaignDefinition } from '../campaigns/definition.ts';
+import type { BudgetDefinition } from '../campaigns/definition.ts';
 import type { Period } from '../database/tables.ts';
 import type { Micros } from '../shared/money.ts';
 import { limitsOf } from './limits.ts';
@@ -9,14 +9,6 @@ export interface BudgetedCampaign {
   /** IANA name; the zone in which its days, weeks and months turn. */
   timezone: string;
   budget: BudgetDefinition;
-}
-
-/** What the ledger needs to know of a campaign; without a schedule its periods turn in UTC. */
-export function budgetedCampaign(
-  id: string,
-  definition: Pick<CampaignDefinition, 'schedule' | 'budget'>,
-): BudgetedCampaign {
-  return { id, timezone: definition.schedule?.timezone ?? 'UTC', budget: definition.budget };
 }
 
 /** A period of a scope, and what may be spent in it. */

@@ -56,15 +56,20 @@ async function deadlocks(): Promise<number> {
 describe('processes that share a budget', () => {
   test('of five that race for the last dollar exactly one gets it, every time', async () => {
     const { records } = database;
-    const rounds = await Promise.all(Array.from({ length: 25 }, () => storedCampaign(records, { daily: 1 })));
+    const ledger = new BudgetLedger({ records, clock: systemClock, globalDailyLimit: null });
+    const rounds = await Promise.all(Array.from({ length: 40 }, () => storedCampaign(records, { daily: 2 })));
+    // The counters exist before the race, which would else be decided by who inserts them.
+    for (const { campaign, runId } of rounds) {
+      await ledger.reserve({ key: runId, campaign, runId, stepName: 'first', amount: DOLLAR });
+      await ledger.settle(runId, DOLLAR);
+    }
     const attempts = rounds.map(({ campaign, runId }) => ({ campaign, runId, amount: DOLLAR, cost: null }));
     const order = { globalDailyLimit: null, attempts, abreast: 1, journal: false };
     const reports = await race(Array.from({ length: 5 }, () => order));
     expect(reports.flatMap((report) => report.errors)).toEqual([]);
-    expect([sum(reports, 'admitted'), sum(reports, 'refused')]).toEqual([25, 100]);
-    const ledger = new BudgetLedger({ records, clock: systemClock, globalDailyLimit: null });
+    expect([sum(reports, 'admitted'), sum(reports, 'refused')]).toEqual([40, 160]);
     for (const { campaign } of rounds)
-      expect((await ledger.status(campaign)).daily).toMatchObject({ held: 1, remaining: 0 });
+      expect((await ledger.status(campaign)).daily).toMatchObject({ spent: 1, held: 1, remaining: 0 });
   }, 60_000);
 
   test('campaign and global limits hold together under many keys at once, without a deadlock or a leak', async () => {
