@@ -87,8 +87,9 @@ export class Orchestrator {
   async #runEntry(session: RunSession, entry: StepEntry): Promise<RunEnd | undefined> {
     const members = 'parallel' in entry ? entry.parallel : [entry];
     const outcomes = await Promise.all(members.map((step) => this.#steps.run(session, step)));
-    if (outcomes.some((outcome) => outcome.how === 'interrupted'))
-      return endBySignal(session) ?? { how: 'handed_over' };
+    const bySignal = endBySignal(session);
+    if (bySignal) return bySignal;
+    if (outcomes.some((outcome) => outcome.how === 'interrupted')) return { how: 'handed_over' };
     const refusal = outcomes.find(
       (outcome): outcome is { how: 'refused'; refusal: BudgetRefusal } => outcome.how === 'refused',
     );

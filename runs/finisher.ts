@@ -7,7 +7,7 @@ import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import { formatMicros, microsToDollars } from '../shared/money.ts';
 import type { RunRecord, RunSession } from './session.ts';
-import { openStepRow } from './step-attempt.ts';
+import { openStepRow } from './step-rows.ts';
 import { errorsOf, finalStatus, totalsOf } from './totals.ts';
 
 /** How a worker came to the end of its work on a run. */

@@ -1,4 +1,4 @@
-import type { JsonObject, StepRow } from '../database/tables.ts';
+import type { JsonObject } from '../database/tables.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { StepDefinition } from '../campaigns/definition.ts';
 import type { EngineCall, EngineHttp, StepContext, StepKind, StepLog, StepResult } from '../steps/step.ts';
@@ -71,26 +71,4 @@ function timeoutError(step: StepDefinition): StepError {
 function interrupted(reason: unknown): StepError {
   const message = reason instanceof Error ? reason.message : 'The run was stopped.';
   return new StepError('STEP_INTERRUPTED', message, { worked: 'maybe', definite: false, cause: reason });
-}
-
-/** The row of a step that begins now, or goes on after an interruption. */
-export function openStepRow(runId: string, position: number, step: StepDefinition, before?: StepRow): StepRow {
-  return {
-    run_id: runId,
-    name: step.name,
-    position,
-    kind: step.kind,
-    effect: step.effect,
-    status: 'running',
-    attempts: before?.attempts ?? 0,
-    started_at: before?.started_at ?? null,
-    completed_at: null,
-    cost_micros: before?.cost_micros ?? 0,
-    cost_unknown: before?.cost_unknown ?? false,
-    counts: {},
-    output: null,
-    error: null,
-    attempt_log: before?.attempt_log ?? [],
-    carried_from: null,
-  };
 }

@@ -131,7 +131,8 @@ function splitFields(cron: string): { parts: string[]; hasSeconds: boolean } {
   if (cron.length > LONGEST_TEXT) throw new CronProblem(`the expression is longer than ${LONGEST_TEXT} characters`);
   const trimmed = cron.trim();
   if (trimmed === '') throw new CronProblem('the expression is empty; write five fields such as "0 9 * * MON"');
-  const shortcut = SHORTCUTS[trimmed.toLowerCase()];
+  const name = trimmed.toLowerCase();
+  const shortcut = Object.hasOwn(SHORTCUTS, name) ? SHORTCUTS[name] : undefined;
   if (trimmed.startsWith('@') && shortcut === undefined)
     throw new CronProblem(
       `${JSON.stringify(trimmed)} is not a shortcut; there are ${Object.keys(SHORTCUTS).join(', ')}`,

@@ -43,7 +43,6 @@ export class CronScheduler {
   readonly #deps: CronSchedulerDependencies;
   #task: ScheduledTask | null = null;
   #ticking: Promise<unknown> = Promise.resolve();
-  #lostSince: number | null = null;
 
   constructor(dependencies: CronSchedulerDependencies) {
     this.#deps = dependencies;
@@ -80,20 +79,14 @@ export class CronScheduler {
   }
 
   async #tick(): Promise<number> {
-    const { clock, events, logger } = this.#deps;
     try {
       const handled = await this.#fireDue();
       await this.#endPauses();
-      if (this.#lostSince !== null) events.emit('database.restored', { awayMs: clock.now() - this.#lostSince });
-      this.#lostSince = null;
       return handled;
     } catch (error) {
-      if (!(error instanceof DatabaseUnavailableError)) {
-        logger.error('A tick of the schedule failed; the next one tries again', { error });
-      } else if (this.#lostSince === null) {
-        this.#lostSince = clock.now();
-        events.emit('database.lost', { error: messageOf(error.cause ?? error) });
-      }
+      // A database that is away is told of where it is noticed; every tick would only repeat it.
+      if (!(error instanceof DatabaseUnavailableError))
+        this.#deps.logger.error('A tick of the schedule failed; the next one tries again', { error });
       return 0;
     }
   }

@@ -307,6 +307,19 @@ describe('cancel', () => {
     expect(await outbox()).toEqual([]);
   });
 
+  test('in the middle of a send leaves the send unknown and the run cancelled', async () => {
+    scripts['/api/send-batch'] = hang;
+    const { id } = await harness.createCampaign(campaign());
+    const asked = engine.asked('/api/send-batch');
+    const { runId } = await harness.runs.start(id, { force: false });
+    await asked;
+    await harness.runs.cancel(runId);
+    await harness.idle();
+    const { run, steps: rows } = await harness.read(runId);
+    expect(run.status).toBe('cancelled');
+    expect(rows.at(-1)?.status).toBe('unknown');
+  });
+
   test('of an ended run is refused', async () => {
     const { id } = await harness.createCampaign(campaign());
     const { run } = await harness.runToEnd(id);
@@ -401,6 +414,29 @@ describe('the budget', () => {
     const { run, steps: rows } = await harness.runToEnd(id);
     expect(rows[0]).toMatchObject({ attempts: 2, cost_micros: 750_000 });
     expect(run.total_cost_micros).toBe(1_950_000);
+  });
+
+  test('lets two steps that run together and do not fit beside each other go one after the other', async () => {
+    let open = 0;
+    let most = 0;
+    scripts['/api/analyze'] = async () => {
+      open += 1;
+      most = Math.max(most, open);
+      await new Promise((resolve) => setImmediate(resolve));
+      open -= 1;
+      return { success: true, summary: { successful: 1, totalCost: 0.4 } };
+    };
+    const group = ['design', 'seo'].map((name) => ({ name, engine: 'analysis', estimatedCost: 0.6 }));
+    const { id } = await harness.createCampaign({ name: 'Both', budget: { daily: 1 }, steps: [{ parallel: group }] });
+    const first = harness.next('step.completed');
+    const ended = harness.runToEnd(id);
+    await first;
+    while ((await harness.read((await records.select('campaign_runs'))[0]?.id ?? '')).run.status === 'running') {
+      await clock.advance(250);
+    }
+    const { run } = await ended;
+    expect(run).toMatchObject({ status: 'completed', total_cost_micros: 800_000 });
+    expect(most).toBe(1);
   });
 
   test('stops a run whose leads have become too dear', async () => {
