@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { createPgConfig } from '@electric-sql/pglite/node-postgres';
 import { Pool, types, type PoolClient, type PoolConfig, type QueryResult } from 'pg';
 import type { ConstructorOptions, Db } from 'pg-boss';
+import { AppError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { lockDataDir } from './data-lock.ts';
 import { recordTypes } from './sql.ts';
@@ -15,7 +16,7 @@ export interface EmbeddedDatabase extends AsyncDisposable {
 
 /**
  * Opens the database inside this process, with its files in `<dataDir>/postgres`; makes it the first time (a few seconds).
- * @throws {AppError} DATA_DIR_IN_USE when another process has the folder
+ * @throws {AppError} DATA_DIR_IN_USE when another process has the folder, DATA_DIR_UNREADABLE when its files are damaged
  */
 export async function openEmbedded(dataDir: string, logger: Logger): Promise<EmbeddedDatabase> {
   await using undo = new AsyncDisposableStack();
@@ -23,13 +24,22 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Emb
   undo.defer(await lockDataDir(dataDir));
   const folder = join(dataDir, 'postgres');
   await setAsideUnfinished(folder, logger);
-  const pglite = await PGlite.create(folder);
+  const pglite = await PGlite.create(folder).catch((error: unknown) => refuseFolder(folder, error));
   undo.defer(() => pglite.close());
   await writeFile(join(folder, READY), '');
   const { pool, queue } = embeddedPool(pglite);
   undo.defer(() => pool.end());
   const opened = undo.move();
   return { pool, queue, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+function refuseFolder(folder: string, cause: unknown): never {
+  throw new AppError(
+    'DATA_DIR_UNREADABLE',
+    503,
+    `The embedded database in ${folder} does not open. Put a backup of the folder in its place, or move it away to start empty.`,
+    { cause },
+  );
 }
 
 /** Stands in the database's folder once it has been opened whole. */

@@ -43,8 +43,8 @@ const QUEUE_CONNECTIONS = 5;
  * Opens the records and the queue as the configuration has it: SUPABASE_URL → Supabase's API, with the queue on DATABASE_URL or
  * embedded; DATABASE_URL alone → both there; neither → both embedded in DATA_DIR. Brings the schema up to date, save over
  * Supabase's API, which cannot.
- * @throws {AppError} DATABASE_UNAVAILABLE, DATABASE_REFUSED, DATABASE_URL_POOLED, DATA_DIR_IN_USE, SUPABASE_SCHEMA_MISSING,
- *   SUPABASE_KEY_REFUSED
+ * @throws {AppError} DATABASE_UNAVAILABLE, DATABASE_REFUSED, DATABASE_URL_POOLED, DATA_DIR_IN_USE, DATA_DIR_UNREADABLE,
+ *   SUPABASE_SCHEMA_MISSING, SUPABASE_KEY_REFUSED
  */
 export async function openDatabase(
   config: Pick<Config, 'dataDir' | 'databaseUrl' | 'supabase'>,

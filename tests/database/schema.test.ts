@@ -110,11 +110,8 @@ describe('access on a Supabase project', () => {
     const access = (await readMigrations()).find(({ name }) => name === 'access')?.sql ?? '';
     const [, list = ''] = /p\.proname in \(([^)]+)\)/.exec(access) ?? [];
     const listed = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name);
-    expect(listed.toSorted()).toEqual(
-      await column(
-        'select proname from pg_proc where pronamespace = \'public\'::regnamespace order by proname collate "C"',
-      ),
-    );
+    const functions = await column("select proname from pg_proc where pronamespace = 'public'::regnamespace");
+    expect(new Set(listed)).toEqual(new Set(functions));
   });
 
   test.each(['anon', 'authenticated'])('%s has no right to anything', async (role) => {
