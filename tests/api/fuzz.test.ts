@@ -201,6 +201,7 @@ const fields = fc.dictionary(
 const body = fc.oneof(
   { weight: 3, arbitrary: fc.constant('') },
   { weight: 4, arbitrary: fields.map((value) => JSON.stringify(value)) },
+  { weight: 2, arbitrary: fc.constant(JSON.stringify(definition)) },
   { weight: 2, arbitrary: fields.map((value) => JSON.stringify({ ...definition, ...value })) },
   {
     weight: 1,
@@ -314,6 +315,6 @@ test(`${REQUESTS} generated requests over all routes give no 5xx and no unhandle
   );
   expect(sent).toBeGreaterThanOrEqual(REQUESTS);
   // The requests are worth something only when they get past the first checks.
-  for (const status of [200, 201, 202, 204, 400, 403, 404, 405, 409, 415])
-    expect(seen.get(status) ?? 0).toBeGreaterThan(0);
+  const never = [200, 201, 202, 204, 400, 403, 404, 405, 409, 415].filter((status) => !seen.has(status));
+  expect(never).toEqual([]);
 }, 240_000);

@@ -86,7 +86,7 @@ describe('a connection that breaks', () => {
   });
 
   test('for which the pool has none left is unavailable', async () => {
-    const pool = new Pool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 50 });
+    const pool = new Pool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 1_500 });
     const client = await pool.connect();
     await expect(new SqlRecords(pool).ping()).rejects.toBeInstanceOf(DatabaseUnavailableError);
     client.release();
