@@ -157,6 +157,17 @@ describe('the embedded database', () => {
     expect(errors).toEqual([]);
     expect(await records.count('idempotency_keys')).toBe(100);
   });
+
+  test('a failed transaction of the queue ends there, and each side gets its own types', async () => {
+    const { records, boss } = await open(await newDataDir());
+    await expect(boss.db?.executeSql('begin; select 1 / 0; commit')).rejects.toThrow('division by zero');
+    const [row] = await records.insert('idempotency_keys', [
+      { key: 'k', request_hash: 'h', created_at: '2026-01-05T09:00:00.123Z' },
+    ]);
+    const both = await boss.db?.executeSql('begin; select created_at from idempotency_keys; commit');
+    expect(both?.rows).toEqual([{ created_at: new Date(row?.created_at ?? '') }]);
+    expect(await records.select('idempotency_keys')).toEqual([row]);
+  });
 });
 
 describe('the lock on the data folder', () => {
