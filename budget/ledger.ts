@@ -193,13 +193,18 @@ export class BudgetLedger {
   }
 }
 
-/** Of several periods that say no, the one that turns last: to wait for another would be in vain. */
+/**
+ * Of several periods that say no, the one that turns last: to wait for another would be in vain. A period that is only full
+ * of holds is named when there is no other, since its turn need not be waited for.
+ */
 function refusalOf(answer: ReserveAnswer, counters: readonly Counter[], amountMicros: Micros): BudgetRefusal {
   const refused = (answer.refused ?? []).flatMap((found) => {
     const counter = counters.find(({ scope, period }) => scope === found.scope && period === found.period);
     return counter ? [{ counter, found }] : [];
   });
-  const last = refused.toSorted((a, b) => b.counter.turnsAtMs - a.counter.turnsAtMs)[0];
+  const lasting = refused.filter(({ found }) => found.spent >= found.limit || found.spent + amountMicros > found.limit);
+  const onlyHeld = lasting.length === 0;
+  const last = (onlyHeld ? refused : lasting).toSorted((a, b) => b.counter.turnsAtMs - a.counter.turnsAtMs)[0];
   if (!last) throw new RangeError('The database refused a reservation without naming a period.');
   const { counter, found } = last;
   const facts = {
@@ -212,7 +217,7 @@ function refusalOf(answer: ReserveAnswer, counters: readonly Counter[], amountMi
     amountMicros,
     turnsAtMs: counter.turnsAtMs,
   };
-  return { ...facts, message: refusalMessage(facts, counter.timezone) };
+  return { ...facts, onlyHeld, message: refusalMessage(facts, counter.timezone) };
 }
 
 /** Guards the statement: NaN would turn into null in JSON, which means something else. */

@@ -17,6 +17,8 @@ export interface BudgetRefusal {
   amountMicros: Micros;
   /** When the period turns; null for the limit per lead, which no waiting mends. */
   turnsAtMs: number | null;
+  /** Whether every limit would admit the step beside what is spent: only money that others hold, and may give back, is in its way. */
+  onlyHeld: boolean;
   /** For people. */
   message: string;
 }
@@ -37,7 +39,7 @@ const ADJECTIVES: Record<Period, string> = { day: 'daily', week: 'weekly', month
 
 /** What an operator reads when a period's limit refuses a step. */
 export function refusalMessage(
-  refusal: Omit<BudgetRefusal, 'message' | 'period'> & { period: Period },
+  refusal: Omit<BudgetRefusal, 'message' | 'onlyHeld' | 'period'> & { period: Period },
   timezone: string,
 ): string {
   const { limitMicros, spentMicros, heldMicros, amountMicros, turnsAtMs } = refusal;
@@ -90,6 +92,7 @@ export function perLeadRefusal(input: {
     heldMicros: 0,
     amountMicros: estimateMicros,
     turnsAtMs: null,
+    onlyHeld: false,
     message:
       `The budget of ${formatMicros(limitMicros)} per lead ${runCostMicros > limitMicros * leads ? 'is passed' : 'would be passed'}: ` +
       `${parts} make ${formatMicros(Math.ceil(total / leads))} for each of ${leads} ${leads === 1 ? 'lead' : 'leads'}.`,

@@ -109,6 +109,7 @@ describe.each([
         heldMicros: 0.5 * DOLLAR,
         amountMicros: 0.5 * DOLLAR + 1,
         turnsAtMs: Date.parse('2026-01-06T05:00:00Z'),
+        onlyHeld: true,
         message:
           'The daily budget of $5.00 has no room for the next step: $4.00 spent, $0.50 held; the next step asks for $0.500001. ' +
           'It turns at 2026-01-06 00:00 America/New_York.',
@@ -130,6 +131,25 @@ describe.each([
     const { daily, weekly, monthly } = await status();
     expect([daily.held, weekly.held, monthly.held]).toEqual([0, 0, 0]);
     expect(await reserve(1.5 * DOLLAR)).toMatchObject({ admitted: false, refusal: { period: 'day' } });
+  });
+
+  test('a refusal says whether only the holds of others are in the way, in every period that refuses', async () => {
+    const { reserve, settle } = await scene({ daily: 2, weekly: 3 });
+    await reserve(2 * DOLLAR);
+    expect(await reserve(2 * DOLLAR)).toMatchObject({ refusal: { period: 'week', onlyHeld: true } });
+    await settle(DOLLAR, 1);
+    await reserve(DOLLAR);
+    expect(await reserve(DOLLAR)).toMatchObject({ refusal: { period: 'day', onlyHeld: true } });
+    // The week is only full of holds; the day has no room for as much whatever others give back.
+    expect(await reserve(1.5 * DOLLAR)).toMatchObject({ refusal: { period: 'day', onlyHeld: false } });
+    expect(await reserve(0)).toMatchObject({ refusal: { period: 'day', onlyHeld: true } });
+  });
+
+  test('a used-up limit is not only held, even for a step that asks for nothing', async () => {
+    const { reserve, settle } = await scene({ daily: 1 });
+    await reserve(0);
+    await settle(DOLLAR);
+    expect(await reserve(0)).toMatchObject({ refusal: { onlyHeld: false } });
   });
 
   test('a limit of zero lets nothing begin', async () => {

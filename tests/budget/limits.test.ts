@@ -55,6 +55,7 @@ describe('budget limits', () => {
       scope: 'run',
       period: 'lead',
       startsOn: null,
+      onlyHeld: false,
       limitMicros: 200_000,
       spentMicros: 3_500_001,
       heldMicros: 0,
