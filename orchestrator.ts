@@ -1,5 +1,6 @@
 import type { StepEntry } from './campaigns/definition.ts';
 import { FencedError } from './database/journal.ts';
+import { RecordsError } from './database/records.ts';
 import type { StepRow } from './database/tables.ts';
 import type { BudgetRefusal } from './budget/limits.ts';
 import { CancelledError, ServiceStoppingError } from './runs/reasons.ts';
@@ -46,11 +47,13 @@ export class Orchestrator {
     if (!session) return;
     this.#sessions.set(runId, session);
     session.stopping = this.#stopping;
+    const { cancel_requested_at: asked, cancel_reason: why } = session.run;
+    if (asked !== null) session.abort(new CancelledError(why ?? 'cancelled'));
     try {
       const end = await this.#drive(session);
       await this.#finisher.finish(session, end);
     } catch (error) {
-      this.#letGo(session, error);
+      await this.#letGo(session, error);
     } finally {
       this.#sessions.delete(runId);
     }
@@ -137,16 +140,15 @@ export class Orchestrator {
     while (this.#sessions.size > 0) await this.#deps.clock.sleep(20);
   }
 
-  #letGo(session: RunSession, error: unknown): void {
+  async #letGo(session: RunSession, error: unknown): Promise<void> {
     if (error instanceof FencedError || error instanceof ServiceStoppingError) {
       session.show('run.fenced', { reason: error.message });
       return;
     }
-    this.#deps.logger.error('Run left to the next worker after an unexpected error', {
-      runId: session.id,
-      campaignId: session.run.campaign_id,
-      error,
-    });
+    const facts = { runId: session.id, campaignId: session.run.campaign_id, error };
+    this.#deps.logger.error('A run could not be taken on after an unexpected error', facts);
+    // A record that the database refuses would be refused by every worker after this one: the run ends here and says so.
+    if (error instanceof RecordsError) await this.#finisher.giveUp(session, error).catch(() => undefined);
   }
 }
 

@@ -1,13 +1,14 @@
 import { flattenSteps } from '../campaigns/definition.ts';
 import type { BudgetRefusal } from '../budget/limits.ts';
+import type { OutboxRow } from '../database/journal.ts';
 import { runFinished } from '../notifications/messages.ts';
-import type { DecisionRow, RunErrorEntry, RunStatus, StepRow } from '../database/tables.ts';
+import type { DecisionRow, Iso, RunErrorEntry, RunRow, RunStatus, StepRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import { formatMicros, microsToDollars } from '../shared/money.ts';
 import type { RunRecord, RunSession } from './session.ts';
-import { openStepRow } from './step-rows.ts';
+import { isUnderWay, openStepRow } from './step-rows.ts';
 import { errorsOf, finalStatus, totalsOf } from './totals.ts';
 
 /** How a worker came to the end of its work on a run. */
@@ -36,7 +37,7 @@ export class RunFinisher {
 
   async finish(session: RunSession, end: RunEnd): Promise<void> {
     if (end.how === 'handed_over') {
-      await session.write({ run: { status: 'queued' }, events: [] });
+      await session.write({ run: { ...totalsOf(session.orderedSteps()), status: 'queued' }, events: [] });
       return;
     }
     const { clock } = this.#deps;
@@ -80,16 +81,37 @@ export class RunFinisher {
       record.events.push({ type: 'campaign.paused', data: { by: 'budget', until: iso(end.refusal.turnsAtMs) } });
     }
     if (status !== 'waiting' && status !== 'cancelled')
-      record.outbox = runFinished({
-        campaign: { id: session.run.campaign_id, definition: session.definition },
-        run: { ...session.run, ...totals, status, status_reason: reason, errors, completed_at: at },
+      record.outbox = this.#messages(
+        session,
+        { ...session.run, ...totals, status, status_reason: reason, errors, completed_at: at },
         steps,
-        ...(end.how === 'refused' ? { budgetRefusal: end.refusal } : {}),
-        slackConfigured: this.#deps.config.slackWebhookUrl !== null,
-        publicUrl: this.#deps.publicUrl,
-        nowMs: clock.now(),
-      });
+        end.how === 'refused' ? end.refusal : undefined,
+      );
     await session.write(record);
+  }
+
+  /** Ends a run whose record the database refuses, with nothing but that fact. */
+  async giveUp(session: RunSession, cause: Error): Promise<void> {
+    const reason = `The database refused the record of this run: ${cause.message}`;
+    const error = { step: null, code: 'RECORDS_REFUSED', error: reason, at: iso(this.#deps.clock.now()) };
+    await session.write({
+      run: { status: 'failed', status_reason: reason, errors: [error] },
+      events: [{ type: 'run.finished', data: { status: 'failed', reason } }],
+      outbox: this.#messages(session, { ...session.run, status: 'failed', status_reason: reason, errors: [error] }, []),
+    });
+  }
+
+  #messages(session: RunSession, run: RunRow, steps: readonly StepRow[], budgetRefusal?: BudgetRefusal): OutboxRow[] {
+    const { clock, config, publicUrl } = this.#deps;
+    return runFinished({
+      campaign: { id: session.run.campaign_id, definition: session.definition },
+      run,
+      steps,
+      ...(budgetRefusal ? { budgetRefusal } : {}),
+      slackConfigured: config.slackWebhookUrl !== null,
+      publicUrl,
+      nowMs: clock.now(),
+    });
   }
 
   /** Rows for the steps that this run will not come to. */
@@ -98,16 +120,25 @@ export class RunFinisher {
     return flattenSteps(session.definition.steps).flatMap(({ step }, position) => {
       const row = session.steps.get(step.name);
       if (row && row.status !== 'running') return [];
-      const status = row ? ('cancelled' as const) : ('skipped' as const);
+      if (!row) return [{ ...openStepRow(session.id, position, step), status: 'skipped', completed_at: at }];
       return [
-        {
-          ...(row ?? openStepRow(session.id, position, step)),
-          status,
-          completed_at: end.how === 'ended' || row ? at : null,
-        },
+        row.effect === 'once' && isUnderWay(row)
+          ? doubtful(row, at)
+          : { ...row, status: 'cancelled', completed_at: at },
       ];
     });
   }
+}
+
+/** A send that was under way when its worker died, in a run that ends before anybody came back to it. */
+function doubtful(row: StepRow, at: Iso): StepRow {
+  const message = 'It is not known whether this was done: its worker ended while it was under way.';
+  return {
+    ...row,
+    status: 'unknown',
+    completed_at: at,
+    error: { code: 'STEP_OUTCOME_UNKNOWN', message, retryable: false },
+  };
 }
 
 function statusOf(session: RunSession, end: RunEnd): RunStatus {

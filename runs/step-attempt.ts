@@ -18,6 +18,8 @@ export interface AttemptInput {
   /** Aborts when the run has to stop. */
   signal: AbortSignal;
   progress(facts: JsonObject): void;
+  /** Takes secrets out of what the engine says. */
+  redact(text: string): string;
 }
 
 export type AttemptOutcome = { ok: true; result: StepResult } | { ok: false; error: StepError };
@@ -28,6 +30,8 @@ export type AttemptOutcome = { ok: true; result: StepResult } | { ok: false; err
  */
 export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> {
   const { step, clock } = input;
+  // Stopped before the engine was asked: it certainly did nothing.
+  if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason, 'no') };
   const limit = new AbortController();
   const done = new AbortController();
   const timer = clock.sleep(step.timeout, done.signal).then(
@@ -45,15 +49,16 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
     signal: AbortSignal.any([input.signal, limit.signal]),
     clock,
     http: input.http,
-    progress: (facts) => input.progress(facts),
+    progress: (facts) => input.progress(clean(facts, input.redact)),
     log: input.log,
   };
   try {
-    return { ok: true, result: await input.kind.execute(context) };
+    const result = await input.kind.execute(context);
+    return { ok: true, result: { ...result, output: clean(result.output, input.redact) } };
   } catch (error) {
     if (limit.signal.aborted && !input.signal.aborted) return { ok: false, error: timeoutError(step) };
     if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason) };
-    return { ok: false, error: asStepError(error) };
+    return { ok: false, error: redacted(asStepError(error), input.redact) };
   } finally {
     done.abort();
     await timer;
@@ -68,7 +73,16 @@ function timeoutError(step: StepDefinition): StepError {
   });
 }
 
-function interrupted(reason: unknown): StepError {
+function clean(facts: JsonObject, redact: (text: string) => string): JsonObject {
+  return JSON.parse(redact(JSON.stringify(facts))) as JsonObject;
+}
+
+function redacted(error: StepError, redact: (text: string) => string): StepError {
+  error.message = redact(error.message);
+  return error;
+}
+
+function interrupted(reason: unknown, worked: 'no' | 'maybe' = 'maybe'): StepError {
   const message = reason instanceof Error ? reason.message : 'The run was stopped.';
-  return new StepError('STEP_INTERRUPTED', message, { worked: 'maybe', definite: false, cause: reason });
+  return new StepError('STEP_INTERRUPTED', message, { worked, definite: false, cause: reason });
 }

@@ -1,11 +1,13 @@
-import type { BudgetAlert, BudgetLedger } from '../budget/ledger.ts';
+import type { BudgetAlert, BudgetedCampaign, BudgetLedger } from '../budget/ledger.ts';
 import { type BudgetRefusal, perLeadRefusal } from '../budget/limits.ts';
-import type { StepDefinition } from '../campaigns/definition.ts';
+import type { CampaignDefinition, StepDefinition } from '../campaigns/definition.ts';
+import type { Records } from '../database/records.ts';
 import type { StepRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import { AppError } from '../shared/errors.ts';
 import { type Micros, microsToDollars } from '../shared/money.ts';
 import { StepError } from '../steps/step.ts';
+import { ServiceStoppingError } from './reasons.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import type { AttemptOutcome } from './step-attempt.ts';
 import { leadsOf } from './totals.ts';
@@ -32,9 +34,9 @@ const HELD_RETRY_MS = 250;
 
 /** The money side of one step: held before an attempt, charged after it. */
 export class StepBudget {
-  readonly #deps: { ledger: BudgetLedger; clock: Clock };
+  readonly #deps: { ledger: BudgetLedger; clock: Clock; records: Records };
 
-  constructor(dependencies: { ledger: BudgetLedger; clock: Clock }) {
+  constructor(dependencies: { ledger: BudgetLedger; clock: Clock; records: Records }) {
     this.#deps = dependencies;
   }
 
@@ -43,22 +45,25 @@ export class StepBudget {
    * that others only hold may come back, so for that it waits too, at most as long as the step itself may take.
    */
   async reserve(session: RunSession, step: StepDefinition, attempt: number): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock, ledger } = this.#deps;
     const giveUpAt = clock.now() + step.timeout;
     for (let told = false; ; told = true) {
+      if (session.stopping) throw new ServiceStoppingError();
       const refusal = await this.#whileAway(session, () => this.#tryReserve(session, step, attempt));
-      if (!refusal) return;
-      if (!isOnlyHeld(refusal) || clock.now() >= giveUpAt) throw new RefusedByBudget(refusal);
+      if (!refusal) break;
+      if (!refusal.onlyHeld || clock.now() >= giveUpAt) throw new RefusedByBudget(refusal);
       if (!told) session.show('step.progress', { step: step.name, message: 'waits for money that other steps hold' });
       await clock.sleep(HELD_RETRY_MS, session.signal);
     }
+    if (!session.stopping) return;
+    await this.#whileAway(session, () => ledger.release(holdKey(session.id, step.name, attempt)));
+    throw new ServiceStoppingError();
   }
 
   async #tryReserve(session: RunSession, step: StepDefinition, attempt: number): Promise<BudgetRefusal | null> {
     const { ledger } = this.#deps;
-    const campaignId = session.run.campaign_id;
-    const { budget, schedule } = session.definition;
-    const amount = await ledger.estimate(campaignId, step);
+    const { id, timezone, budget } = await this.#presentTerms(session);
+    const amount = await ledger.estimate(id, step);
     const steps = session.orderedSteps();
     const tooDear = perLeadRefusal({
       limitDollars: budget.perLead,
@@ -69,12 +74,20 @@ export class StepBudget {
     if (tooDear) return tooDear;
     const answer = await ledger.reserve({
       key: holdKey(session.id, step.name, attempt),
-      campaign: { id: campaignId, timezone: schedule?.timezone ?? 'UTC', budget },
+      campaign: { id, timezone, budget },
       runId: session.id,
       stepName: step.name,
       amount,
     });
     return answer.admitted ? null : answer.refusal;
+  }
+
+  /** A run keeps its steps, not its limits: money is judged by what the campaign says now, so that an edit holds at once. */
+  async #presentTerms(session: RunSession): Promise<BudgetedCampaign> {
+    const id = session.run.campaign_id;
+    const [campaign] = await this.#deps.records.select('campaigns', { where: [{ column: 'id', op: 'eq', value: id }] });
+    const { budget, schedule } = (campaign?.config ?? session.run.definition) as unknown as CampaignDefinition;
+    return { id, timezone: schedule?.timezone ?? 'UTC', budget };
   }
 
   /** Turns the hold of an attempt into what it cost: as reported, nothing if the engine never worked, else the hold. */
@@ -131,12 +144,6 @@ export class StepBudget {
 
 function holdKey(runId: string, stepName: string, attempt: number): string {
   return `${runId}/${stepName}/${attempt}`;
-}
-
-/** Whether the amount would fit beside what is spent, and only what others hold at the moment is in its way. */
-function isOnlyHeld(refusal: BudgetRefusal): boolean {
-  const { limitMicros, spentMicros, heldMicros, amountMicros, period } = refusal;
-  return period !== 'lead' && heldMicros > 0 && spentMicros < limitMicros && spentMicros + amountMicros <= limitMicros;
 }
 
 function attemptOf(key: string): number {

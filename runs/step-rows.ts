@@ -26,6 +26,11 @@ export function openStepRow(runId: string, position: number, step: StepDefinitio
   };
 }
 
+/** Whether the last attempt was begun and has no end: the engine may be working, or may have done the work. */
+export function isUnderWay(row: StepRow): boolean {
+  return row.attempt_log.at(-1)?.completed_at === null;
+}
+
 /** The row with one more attempt begun. */
 export function beginAttempt(row: StepRow, at: Iso): StepRow {
   const attempt = row.attempts + 1;

@@ -2,22 +2,24 @@ import type { BudgetLedger } from '../budget/ledger.ts';
 import type { BudgetRefusal } from '../budget/limits.ts';
 import type { StepDefinition } from '../campaigns/definition.ts';
 import { FencedError } from '../database/journal.ts';
+import type { Records } from '../database/records.ts';
 import type { StepRow } from '../database/tables.ts';
 import { stepUnknown } from '../notifications/messages.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
-import type { Logger } from '../shared/logger.ts';
+import { type Logger, makeRedactor } from '../shared/logger.ts';
 import { withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
-import { asStepError, CancelledError } from './reasons.ts';
+import { asStepError, CancelledError, ServiceStoppingError } from './reasons.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
 import { RefusedByBudget, StepBudget } from './step-budget.ts';
 import { engineCallOf } from './step-call.ts';
-import { beginAttempt, endAttempt, openStepRow, settledFacts } from './step-rows.ts';
+import { beginAttempt, endAttempt, isUnderWay, openStepRow, settledFacts } from './step-rows.ts';
 
 export interface StepRunnerDependencies {
+  records: Records;
   ledger: BudgetLedger;
   http: EngineHttp;
   clock: Clock;
@@ -37,10 +39,13 @@ export type StepOutcome =
 export class StepRunner {
   readonly #deps: StepRunnerDependencies;
   readonly #budget: StepBudget;
+  /** Takes out what `{{ env.… }}` put into a call, should the engine echo it. */
+  readonly #redact: (text: string) => string;
 
   constructor(dependencies: StepRunnerDependencies) {
     this.#deps = dependencies;
     this.#budget = new StepBudget(dependencies);
+    this.#redact = makeRedactor(Object.values(dependencies.config.references));
   }
 
   /**
@@ -53,7 +58,7 @@ export class StepRunner {
     let row = openStepRow(session.id, session.positionOf(step.name), step, before);
     if (before) {
       row = await this.#budget.chargeInterrupted(session, row);
-      if (step.effect === 'once' && before.attempt_log.at(-1)?.completed_at === null)
+      if (step.effect === 'once' && isUnderWay(before))
         return this.#settleUnknown(session, row, 'The service stopped while this step was under way.');
     }
     try {
@@ -62,9 +67,18 @@ export class StepRunner {
     } catch (error) {
       if (error instanceof RefusedByBudget) return { how: 'refused', refusal: error.refusal };
       if (error instanceof FencedError || session.stopReason instanceof FencedError) throw error;
-      if (session.signal.aborted) return { how: 'interrupted' };
-      return this.#settleFailed(session, row, asStepError(error));
+      if (session.signal.aborted || error instanceof ServiceStoppingError) return { how: 'interrupted' };
+      return this.#settleCrashed(session, session.steps.get(step.name) ?? row, asStepError(error));
     }
+  }
+
+  /** Something that no step foresaw, such as a record that the database refused. What was begun may have been done. */
+  async #settleCrashed(session: RunSession, row: StepRow, error: StepError): Promise<StepOutcome> {
+    if (row.status !== 'running') return { how: 'settled', row };
+    const charged = await this.#budget.chargeInterrupted(session, row);
+    return row.effect === 'once' && isUnderWay(row)
+      ? this.#settleUnknown(session, charged, error.message)
+      : this.#settleFailed(session, charged, error);
   }
 
   async #attempts(session: RunSession, step: StepDefinition, opened: StepRow, call: EngineCall): Promise<StepOutcome> {
@@ -129,6 +143,7 @@ export class StepRunner {
       clock,
       log: logger.child({ runId: session.id, campaignId: session.run.campaign_id, step: step.name }),
       signal: session.signal,
+      redact: this.#redact,
       progress: (facts) => session.show('step.progress', { step: step.name, ...facts }),
     });
     if (session.stopReason instanceof FencedError) throw session.stopReason;
@@ -196,6 +211,7 @@ export class StepRunner {
         campaign: { id: session.run.campaign_id, definition: session.definition },
         runId: session.id,
         step: settled,
+        ...(session.stopReason instanceof CancelledError ? { waits: false } : {}),
         slackConfigured: config.slackWebhookUrl !== null,
         publicUrl,
         nowMs: clock.now(),

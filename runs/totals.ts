@@ -17,6 +17,9 @@ export type RunTotals = Pick<
   | 'results'
 >;
 
+/** The columns are integers. */
+const MOST = 2_147_483_647;
+
 const succeeded = (step: StepRow) => step.status === 'completed' || step.status === 'empty';
 
 /** How many leads a run has touched so far: the larger of those found and those analysed. */
@@ -28,7 +31,13 @@ export function leadsOf(steps: readonly StepRow[]): number {
 /** Totals of a run, always computed anew from its step rows, so that a resumed run adds nothing twice. */
 export function totalsOf(steps: readonly StepRow[]): RunTotals {
   const counts = Object.fromEntries(
-    METRICS.map((metric) => [metric, steps.reduce((total, step) => total + (step.counts[metric] ?? 0), 0)]),
+    METRICS.map((metric) => [
+      metric,
+      Math.min(
+        MOST,
+        steps.reduce((total, step) => total + (step.counts[metric] ?? 0), 0),
+      ),
+    ]),
   ) as Pick<RunRow, (typeof METRICS)[number]>;
   return {
     ...counts,

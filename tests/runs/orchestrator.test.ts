@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Records, RecordsError } from '../../database/records.ts';
 import type { JsonObject } from '../../database/tables.ts';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
@@ -49,14 +50,22 @@ beforeEach(async () => {
   harness = newHarness();
 });
 afterEach(async () => {
+  await expectNothingHeld();
   await harness.close();
   await engine.close();
   await records.truncate();
 });
 
-function newHarness(worker = 'one', env: Record<string, string> = {}): Harness {
+/** Whatever happened, no run that has ended may hold money. */
+async function expectNothingHeld(): Promise<void> {
+  const ended = (await records.select('campaign_runs')).filter((run) => run.completed_at !== null).map((run) => run.id);
+  const held = await records.select('budget_entries', { where: [{ column: 'state', op: 'eq', value: 'held' }] });
+  expect(held.filter((entry) => ended.includes(entry.run_id))).toEqual([]);
+}
+
+function newHarness(worker = 'one', env: Record<string, string> = {}, through: Records = records): Harness {
   const engines = { prospecting: engine.url, analysis: engine.url, outreach: engine.url };
-  return new Harness({ records, clock, engines, worker, env });
+  return new Harness({ records: through, clock, engines, worker, env });
 }
 
 const campaign = (changes: JsonObject = {}): JsonObject => ({ name: 'Weekly', steps: steps(), ...changes });
@@ -558,4 +567,167 @@ describe('a stop', () => {
     expect((await next.read(runId)).run).toMatchObject({ status: 'completed', emails_sent: 3 });
     await next.close();
   });
+});
+
+describe('a fault of the database in the middle', () => {
+  /** The records with one function looked at, and stopped, before it is called. */
+  function before(name: string, look: (args: Record<string, unknown>) => void): Records {
+    return new Proxy(records, {
+      get(target, property) {
+        if (property === 'call')
+          return (fn: string, args: Record<string, unknown>) => {
+            if (fn === name) look(args);
+            return target.call(fn, args);
+          };
+        const member: unknown = Reflect.get(target, property);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
+    });
+  }
+
+  test('after a send leaves the send unknown and its money charged, never failed and sent again', async () => {
+    let refused = false;
+    const faulty = newHarness(
+      'faulty',
+      {},
+      before('budget_settle', (args) => {
+        const keys = (args['p_items'] as JsonObject[]).map((item) => item['key'] as string);
+        if (refused || !keys.some((key) => key.includes('/send/'))) return;
+        refused = true;
+        throw new RecordsError('22P02', 'no such thing');
+      }),
+    );
+    const { id } = await faulty.createCampaign(campaign({ steps: steps({ send: { estimatedCost: 0.5 } }) }));
+    const { run, steps: rows } = await faulty.runToEnd(id);
+    expect(refused).toBe(true);
+    expect(run).toMatchObject({ status: 'waiting', total_cost_micros: 2_200_000 });
+    expect(rows.at(-1)).toMatchObject({ status: 'unknown', attempts: 1 });
+    expect(calls('/api/send-batch')).toBe(1);
+    await faulty.close();
+  });
+
+  test('that refuses the last record ends the run with that reason and tells somebody', async () => {
+    const faulty = newHarness(
+      'faulty',
+      {},
+      before('journal_commit', (args) => {
+        const entries = args['p_entries'] as { run?: JsonObject }[];
+        if (entries.some((entry) => entry.run?.['status'] === 'completed'))
+          throw new RecordsError('22003', 'out of range');
+      }),
+    );
+    const notifications = { onFailure: { email: 'ops@example.com', slack: false } };
+    const { id } = await faulty.createCampaign(campaign({ notifications }));
+    const { run } = await faulty.runToEnd(id);
+    expect(run).toMatchObject({ status: 'failed', status_reason: expect.stringContaining('out of range') });
+    expect(await outbox()).toMatchObject([{ kind: 'run.failed' }]);
+    await faulty.close();
+  });
+
+  test('counts beyond what a column holds are cut, and the run ends', async () => {
+    scripts['/api/prospect'] = () => ({ success: true, data: { saved: 3_000_000_000, cost: 0.1 } });
+    const { id } = await harness.createCampaign(campaign());
+    const { run } = await harness.runToEnd(id);
+    expect(run).toMatchObject({ status: 'completed', prospects_generated: 2_147_483_647 });
+  });
+
+  test('a cancel that comes before the engine is asked costs nothing and leaves nothing unknown', async () => {
+    const cancelling = newHarness(
+      'cancelling',
+      {},
+      before('journal_commit', (args) => {
+        const entries = args['p_entries'] as { run_id: string; events: { type: string; data: JsonObject }[] }[];
+        for (const entry of entries)
+          if (entry.events.some(({ type, data }) => type === 'step.started' && data['step'] === 'send'))
+            cancelling.orchestrator.cancel(entry.run_id, 'in time');
+      }),
+    );
+    const { id } = await cancelling.createCampaign(campaign({ steps: steps({ send: { estimatedCost: 1 } }) }));
+    const { run, steps: rows } = await cancelling.runToEnd(id);
+    expect(run).toMatchObject({ status: 'cancelled', total_cost_micros: 1_700_000 });
+    expect(rows.at(-1)?.status).toBe('cancelled');
+    expect(calls('/api/send-batch')).toBe(0);
+    await cancelling.close();
+  });
+});
+
+describe('a cancel while nobody works on the run', () => {
+  test('is honoured by the worker that takes the run over: nothing more is called', async () => {
+    scripts['/api/analyze'] = hang;
+    const asked = engine.asked('/api/analyze');
+    const { id } = await harness.createCampaign(campaign());
+    const { runId } = await harness.runs.start(id, { force: false });
+    await asked;
+    const other = newHarness('other');
+    await other.runs.cancel(runId, 'no longer wanted');
+    await records.update('campaign_runs', { lease_until_at: null }, [{ column: 'id', op: 'eq', value: runId }]);
+    await other.orchestrator.execute(runId);
+    const { run, steps: rows } = await other.read(runId);
+    expect(run).toMatchObject({ status: 'cancelled', status_reason: 'no longer wanted' });
+    expect(rows.map((row) => row.status)).toEqual(['completed', 'cancelled', 'skipped', 'skipped']);
+    expect(calls('/api/compose-batch')).toBe(0);
+    harness.orchestrator.fence(runId);
+    await harness.idle();
+    await other.close();
+  });
+
+  test('of a run that a stop handed over keeps what was done and leaves no step running', async () => {
+    scripts['/api/analyze'] = hang;
+    const asked = engine.asked('/api/analyze');
+    const { id } = await harness.createCampaign(campaign());
+    const { runId } = await harness.runs.start(id, { force: false });
+    await asked;
+    const stopped = harness.orchestrator.stop(1_000);
+    await clock.advance(1_000);
+    await harness.idle();
+    await clock.advance(3_000);
+    await stopped;
+    const other = newHarness('other');
+    expect(await other.runs.cancel(runId)).toEqual({ status: 'cancelled' });
+    const { run, steps: rows } = await other.read(runId);
+    expect(run).toMatchObject({ steps_completed: 1, prospects_generated: 20, total_cost_micros: 500_000 });
+    expect(rows.map((row) => row.status)).toEqual(['completed', 'cancelled']);
+    await other.close();
+  });
+});
+
+describe('an edit of the campaign', () => {
+  test('raises the limit for a retry of the old definition too', async () => {
+    const { id } = await harness.createCampaign(campaign({ budget: { daily: 0.6 } }));
+    const { run: first } = await harness.runToEnd(id);
+    expect(first.status).toBe('aborted');
+    const [row] = await records.select('campaigns');
+    await records.update(
+      'campaigns',
+      { config: { ...row?.config, budget: { daily: 100 } }, status: 'active', paused_by: null, resume_at: null },
+      [{ column: 'id', op: 'eq', value: id }],
+    );
+    const { runId } = await harness.runs.retry(first.id, { from: 'failed', definition: 'pinned' });
+    await harness.idle();
+    expect((await harness.read(runId)).run.status).toBe('completed');
+  });
+});
+
+test('secrets that an engine echoes are not kept', async () => {
+  scripts['/api/prospect'] = ({ body }) => ({ ...FOUND, echo: body });
+  scripts['/api/analyze'] = ({ body }, response) => {
+    response.statusCode = 400;
+    return { error: `bad key ${String(body['key'])}` };
+  };
+  const own = newHarness('own', { SLACK_WEBHOOK_SALES: 'topsecretvalue' });
+  const key = '{{ env.SLACK_WEBHOOK_SALES }}';
+  const { id } = await own.createCampaign(
+    campaign({ steps: steps({ prospecting: { params: { key } }, analysis: { params: { key } } }) }),
+  );
+  await own.runToEnd(id);
+  expect(engine.requests[0]?.body).toEqual({ key: 'topsecretvalue' });
+  const stored = await Promise.all([
+    records.select('run_steps'),
+    records.select('campaign_runs'),
+    records.select('run_events'),
+    records.select('notifications'),
+  ]);
+  expect(JSON.stringify(stored)).toContain('[secret]');
+  expect(JSON.stringify([stored, own.seen])).not.toContain('topsecretvalue');
+  await own.close();
 });

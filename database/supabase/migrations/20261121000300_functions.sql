@@ -99,6 +99,8 @@ declare
   v_ended boolean;
   v_known boolean;
   v_new_seq integer;
+  v_ended_runs uuid[] := '{}';
+  v_holds jsonb;
 begin
   -- The campaigns of the entries that will change or alert them.
   perform 1 from campaigns
@@ -164,6 +166,7 @@ begin
       claimed_by = r.claimed_by, lease_until_at = r.lease_until_at
     where id = r.id;
     if v_ended then
+      v_ended_runs := v_ended_runs || r.id;
       update campaigns set total_runs = total_runs + 1, total_cost_micros = total_cost_micros + r.total_cost_micros,
         last_run_at = greatest(last_run_at, r.started_at, r.created_at)
       where id = r.campaign_id;
@@ -186,6 +189,20 @@ begin
     end if;
     v_results := v_results || jsonb_build_object('run_id', r.id, 'accepted', true, 'event_seq', r.event_seq);
   end loop;
+  -- Whatever an ended run still holds, because a worker died or was cut short, is charged if its attempt had begun and given
+  -- back if not; one call, so that the counters are locked in their one order.
+  select jsonb_agg(jsonb_build_object('key', b.key, 'unknown', b.begun, 'at', b.at,
+      'amount', case when b.begun then null else 0 end))
+    into v_holds
+    from (
+      select h.key, coalesce(st.attempts, 0) >= substring(h.key from '[0-9]+$')::integer as begun, ru.completed_at as at
+      from budget_entries h join campaign_runs ru on ru.id = h.run_id
+        left join run_steps st on st.run_id = h.run_id and st.name = h.step_name
+      where h.run_id = any (v_ended_runs) and h.state = 'held'
+    ) b;
+  if v_holds is not null then
+    perform budget_settle(v_holds);
+  end if;
   return v_results;
 end $$;
 
@@ -361,6 +378,7 @@ begin
       cancel_reason = coalesce(cancel_reason, p_reason) where id = r.id;
   end if;
   if r.status in ('queued', 'waiting') then
+    update run_steps set status = 'cancelled', completed_at = p_at where run_id = r.id and status = 'running';
     perform journal_commit(jsonb_build_array(jsonb_build_object('run_id', r.id, 'epoch', r.epoch, 'at', p_at,
       'run', jsonb_build_object('status', 'cancelled', 'status_reason', coalesce(r.cancel_reason, p_reason)),
       'events', jsonb_build_array(jsonb_build_object('type', 'run.finished',
@@ -418,6 +436,13 @@ begin
       else r.status end,
     status_reason = case when r.status = 'waiting' then null else status_reason end,
     waits_for_earlier = false,
+    errors = case when p_outcome = 'done'
+      then (select coalesce(jsonb_agg(x), '[]') from jsonb_array_elements(errors) x where x ->> 'step' is distinct from p_name)
+      else errors end,
+    results = case when results ? p_name and p_outcome <> 'retry'
+      then results || jsonb_build_object(p_name, (results -> p_name) - 'error' || jsonb_build_object(
+        'status', case p_outcome when 'done' then 'completed' else 'failed' end, 'success', p_outcome = 'done'))
+      else results end,
     steps_completed = (select count(*) from run_steps where run_id = p_run_id and status in ('completed', 'empty')),
     steps_failed = (select count(*) from run_steps where run_id = p_run_id and status in ('failed', 'unknown'))
   where id = p_run_id returning * into r;
