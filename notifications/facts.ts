@@ -81,6 +81,8 @@ export type StepUnknownFacts = CampaignFacts & {
   startedAt: Iso | null;
   /** Whether the run waits for the decision, rather than going on without it. */
   waits: boolean;
+  /** Whether the run was cancelled while the step was under way. */
+  runCancelled: boolean;
 };
 
 export type ResumedFacts = CampaignFacts & {

@@ -1,67 +1,25 @@
 import { createHash } from 'node:crypto';
-import { type CampaignDefinition, flattenSteps, type StepDefinition } from '../campaigns/definition.ts';
 import type { OutboxRow } from '../database/journal.ts';
-import type { Iso, JsonObject, RunRow, StepRow } from '../database/tables.ts';
+import type { Iso, JsonObject, StepRow } from '../database/tables.ts';
 import { iso } from '../shared/clock.ts';
 import { newId } from '../shared/ids.ts';
-import type { Micros } from '../shared/money.ts';
-import type {
-  BudgetFacts,
-  CampaignFacts,
-  NotificationKind,
-  ResumedFacts,
-  RunFacts,
-  StepFacts,
-  StepUnknownFacts,
-} from './facts.ts';
-import { oneLine, printable } from './plain-text.ts';
+import type { BudgetFacts, CampaignFacts, NotificationKind, ResumedFacts, RunFacts } from './facts.ts';
+import {
+  budgetFacts,
+  campaignFacts,
+  type FinishedRun,
+  type Occasion,
+  type Refusal,
+  runFacts,
+  unknownFacts,
+} from './gather-facts.ts';
+import { oneLine } from './plain-text.ts';
 import { type Recipient, recipientsOf, troubleRecipients } from './recipients.ts';
 
-/** The same failure is told again after this time, in milliseconds. */
+/** The same trouble is told again after this time, in milliseconds. */
 export const REPEAT_AFTER_MS = 24 * 3_600_000;
-const MOST_STEPS = 100;
-const MOST_ERRORS = 20;
 /** Keys are indexed, and Postgres refuses an index entry beyond 2,704 bytes. */
 const LONGEST_KEY = 400;
-
-export interface Occasion {
-  campaign: { id: string; definition: CampaignDefinition };
-  slackConfigured: boolean;
-  publicUrl: string;
-  nowMs: number;
-}
-
-/** The columns of a run that messages tell about. */
-export type FinishedRun = Pick<
-  RunRow,
-  | 'id'
-  | 'trigger'
-  | 'status'
-  | 'status_reason'
-  | 'started_at'
-  | 'completed_at'
-  | 'prospects_generated'
-  | 'leads_analyzed'
-  | 'emails_composed'
-  | 'emails_sent'
-  | 'total_cost_micros'
-  | 'cost_unknown'
-  | 'dry_run'
-  | 'errors'
->;
-
-/** Why a budget refused a step; the ledger's refusals fit. */
-export interface Refusal {
-  scope: string;
-  period: string;
-  startsOn: string | null;
-  limitMicros: Micros;
-  spentMicros: Micros;
-  heldMicros: Micros;
-  amountMicros: Micros;
-  turnsAtMs: number | null;
-  message: string;
-}
 
 interface Draft {
   kind: NotificationKind;
@@ -98,7 +56,12 @@ export function runFinished(
   if (run.status === 'aborted' && budgetRefusal) {
     const about = budgetKey(campaign.id, run.id, budgetRefusal);
     const budget = { ...facts, budget: budgetFacts(budgetRefusal) } satisfies BudgetFacts;
-    return rows(occasion, { ...draft, kind: 'budget.exceeded', recipients: onFailure, about, facts: budget });
+    // A period's notice goes out once in the period; the limit per lead has none, and each run could pass it.
+    const extra =
+      budgetRefusal.period === 'lead'
+        ? { extra: { episode_key: 'budget:lead', repeat_after_ms: REPEAT_AFTER_MS } }
+        : {};
+    return rows(occasion, { ...draft, kind: 'budget.exceeded', recipients: onFailure, about, facts: budget, ...extra });
   }
   if (run.status === 'partial')
     return rows(occasion, { ...draft, kind: 'run.partial', recipients: trouble, extra: episode });
@@ -107,25 +70,17 @@ export function runFinished(
   return [];
 }
 
-/** Asks a person about a `once` step of which nobody knows whether it was done. */
-export function stepUnknown(occasion: Occasion & { runId: string; step: StepRow }): OutboxRow[] {
-  const { campaign, runId, step, slackConfigured } = occasion;
-  const definition = flattenSteps(campaign.definition.steps).find((entry) => entry.step.name === step.name)?.step;
-  const facts: StepUnknownFacts = {
-    ...campaignFacts(occasion),
-    runId,
-    step: stepFacts(step, definition),
-    engine: oneLine(definition?.engine ?? step.kind),
-    endpoint: definition?.endpoint === undefined ? null : oneLine(withoutQuery(definition.endpoint), 500),
-    method: definition?.method ?? 'POST',
-    startedAt: step.started_at,
-    waits: definition?.onFailure !== 'continue' && definition?.onFailure !== 'log',
-  };
+/**
+ * Asks a person about a `once` step of which nobody knows whether it was done. `waits` is false where the run was cancelled:
+ * then nothing waits for the answer, it only sets the record right.
+ */
+export function stepUnknown(occasion: Occasion & { runId: string; step: StepRow; waits?: boolean }): OutboxRow[] {
+  const { campaign, runId, step, slackConfigured, waits = true } = occasion;
   return rows(occasion, {
     kind: 'step.unknown',
     recipients: troubleRecipients(campaign.definition.notifications, slackConfigured),
     about: `${runId}/${step.name}/${step.attempts}`,
-    facts,
+    facts: unknownFacts(occasion, { runId, step, runCancelled: !waits }),
     runId,
   });
 }
@@ -185,68 +140,4 @@ function bounded(key: string): string {
   return clean.length <= LONGEST_KEY
     ? clean
     : `${clean.slice(0, 200)}#${createHash('sha256').update(clean).digest('hex')}`;
-}
-
-function campaignFacts({ campaign, publicUrl }: Occasion): CampaignFacts {
-  return {
-    campaignId: campaign.id,
-    campaign: oneLine(campaign.definition.name),
-    timezone: campaign.definition.schedule?.timezone ?? 'UTC',
-    publicUrl: publicUrl.replace(/\/+$/, ''),
-  };
-}
-
-function runFacts(occasion: Occasion, run: FinishedRun, steps: readonly StepRow[]): RunFacts {
-  const definitions = new Map(
-    flattenSteps(occasion.campaign.definition.steps).map(({ step }) => [step.name, step] as const),
-  );
-  // What failed is always listed, however many steps there are.
-  const listed = steps.length <= MOST_STEPS ? steps : steps.filter((row, at) => at < MOST_STEPS / 2 || row.error);
-  return {
-    ...campaignFacts(occasion),
-    runId: run.id,
-    trigger: run.trigger,
-    status: run.status,
-    reason: run.status_reason === null ? null : printable(run.status_reason, 1_000),
-    startedAt: run.started_at,
-    completedAt: run.completed_at,
-    prospects: run.prospects_generated,
-    analyzed: run.leads_analyzed,
-    composed: run.emails_composed,
-    sent: run.emails_sent,
-    costMicros: run.total_cost_micros,
-    costUnknown: run.cost_unknown,
-    dryRun: run.dry_run,
-    steps: listed.slice(0, MOST_STEPS).map((row) => stepFacts(row, definitions.get(row.name))),
-    stepsLeftOut: steps.length - Math.min(listed.length, MOST_STEPS),
-    otherErrors: run.errors
-      .filter((entry) => entry.step === null)
-      .slice(0, MOST_ERRORS)
-      .map((entry) => ({ code: oneLine(entry.code), message: printable(entry.error) })),
-  };
-}
-
-function stepFacts(row: StepRow, definition: StepDefinition | undefined): StepFacts {
-  const failed = row.error !== null && (row.status === 'failed' || row.status === 'unknown');
-  return {
-    name: oneLine(row.name),
-    kind: row.kind,
-    status: row.status,
-    attempts: row.attempts,
-    maxAttempts: definition?.retry.attempts ?? row.attempts,
-    onFailure: definition?.onFailure ?? 'abort',
-    costMicros: row.cost_micros,
-    costUnknown: row.cost_unknown,
-    durationMs: row.started_at && row.completed_at ? Date.parse(row.completed_at) - Date.parse(row.started_at) : null,
-    error: failed && row.error ? { code: oneLine(row.error.code), message: printable(row.error.message) } : null,
-  };
-}
-
-function budgetFacts(refusal: Refusal): BudgetFacts['budget'] {
-  const { turnsAtMs, ...rest } = refusal;
-  return { ...rest, message: printable(refusal.message, 500), turnsAt: turnsAtMs === null ? null : iso(turnsAtMs) };
-}
-
-function withoutQuery(endpoint: string): string {
-  return endpoint.split(/[?#]/)[0] ?? endpoint;
 }

@@ -82,9 +82,23 @@ export function resumed(facts: ResumedFacts): Content {
   };
 }
 
+const WAITS = {
+  did: 'The run waits for your decision.',
+  mend: 'Look in the engine whether it was done, then run one of these lines.',
+};
+const GOES_ON = {
+  did: 'The run went on without it.',
+  mend: 'Look in the engine whether it was done. Once the run has ended, run one of these lines.',
+};
+const CANCELLED = {
+  did: 'The run was cancelled while the step was under way. It has ended and waits for nothing.',
+  mend: 'Look in the engine whether it was done, then put it on record with one of these lines.',
+};
+
 /** A step that must not happen twice may or may not have been done; a person decides. */
 export function stepUnknown(facts: StepUnknownFacts): Content {
   const { step } = facts;
+  const words = facts.runCancelled ? CANCELLED : facts.waits ? WAITS : GOES_ON;
   const target = facts.endpoint ?? `the configured ${facts.engine} engine`;
   return {
     subject: `Campaign "${facts.campaign}" needs a decision: step "${step.name}"`,
@@ -106,16 +120,12 @@ export function stepUnknown(facts: StepUnknownFacts): Content {
         title: 'What the service did',
         paragraphs: [
           'It will not repeat the step by itself, as doing it twice would do harm (such as sending the same e-mails again).',
-          facts.waits ? 'The run waits for your decision.' : 'The run went on without it.',
+          words.did,
         ],
       },
       {
         title: 'What to do',
-        paragraphs: [
-          facts.waits
-            ? 'Look in the engine whether it was done, then run one of these lines.'
-            : 'Look in the engine whether it was done. Once the run has ended, run one of these lines.',
-        ],
+        paragraphs: [words.mend],
         commands: decisionCommands(facts, step.name, facts.waits),
       },
     ],

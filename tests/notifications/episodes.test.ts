@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Refusal } from '../../notifications/gather-facts.ts';
 import { REPEAT_AFTER_MS, runFinished } from '../../notifications/messages.ts';
 import type { RunRow } from '../../database/tables.ts';
 import { iso } from '../../shared/clock.ts';
@@ -19,13 +20,19 @@ beforeEach(async () => {
 });
 
 /** Ends a run of the campaign; returns the kinds of the messages that the outbox took. */
-async function end(status: RunRow['status'], atMs: number, step = 'analysis'): Promise<string[]> {
+async function end(
+  status: RunRow['status'],
+  atMs: number,
+  step = 'analysis',
+  budgetRefusal?: Refusal,
+): Promise<string[]> {
   const runId = newId();
   await records.insert('campaign_runs', [{ id: runId, campaign_id: campaignId, trigger: 'manual', definition: {} }]);
   const rows = runFinished({
     campaign: { id: campaignId, definition: makeDefinition() },
     run: makeRun({ id: runId, status }),
     steps: status === 'completed' ? [] : [failedStep(step)],
+    ...(budgetRefusal ? { budgetRefusal } : {}),
     slackConfigured: true,
     publicUrl: PUBLIC_URL,
     nowMs: atMs,
@@ -70,6 +77,26 @@ describe('an episode of trouble', () => {
     expect(await end('failed', NOW + 1_000, 'prospecting')).toEqual(['run.failed']);
     expect(await end('partial', NOW + 2_000)).toEqual(['run.partial']);
     expect(await end('completed', NOW + 3_000)).toEqual(['run.completed', 'run.recovered']);
+  });
+
+  test('covers the limit per lead, which one run after another passes', async () => {
+    const tooDear: Refusal = {
+      scope: 'run',
+      period: 'lead',
+      startsOn: null,
+      limitMicros: 200_000,
+      spentMicros: 4_000_000,
+      heldMicros: 0,
+      amountMicros: 1_000_000,
+      turnsAtMs: null,
+      message: 'The budget of $0.20 per lead would be passed.',
+    };
+    const abort = (atMs: number) => end('aborted', atMs, 'analysis', tooDear);
+    expect(await abort(NOW)).toEqual(['budget.exceeded']);
+    expect(await abort(NOW + 1_000)).toEqual([]);
+    expect(await abort(NOW + REPEAT_AFTER_MS)).toEqual(['budget.exceeded']);
+    expect(await end('completed', NOW + REPEAT_AFTER_MS + 1)).toEqual(['run.completed', 'run.recovered']);
+    expect(await abort(NOW + REPEAT_AFTER_MS + 2)).toEqual(['budget.exceeded']);
   });
 
   test('is told to every recipient, each once', async () => {

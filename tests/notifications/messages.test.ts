@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { CampaignDefinition } from '../../campaigns/definition.ts';
 import type { OutboxRow } from '../../database/journal.ts';
 import type { RunRow, StepRow } from '../../database/tables.ts';
-import { campaignResumed, type Refusal, runFinished, stepUnknown } from '../../notifications/messages.ts';
+import type { Refusal } from '../../notifications/gather-facts.ts';
+import { campaignResumed, runFinished, stepUnknown } from '../../notifications/messages.ts';
 import { failedStep, makeDefinition, makeRun, makeStep, notify, NOW, PUBLIC_URL } from './support.ts';
 
 const CAMPAIGN_ID = '0198a000-0000-7000-8000-000000000001';
@@ -151,9 +152,11 @@ describe('a budget notice', () => {
     expect(new Set(others).size).toBe(4);
   });
 
-  test('of the limit per lead goes out for each run', () => {
+  test('of the limit per lead, which every run may pass, is one episode of trouble', () => {
     const perLead = { period: 'lead', startsOn: null, turnsAtMs: null, scope: 'run' };
     expect(keyOf(perLead)).not.toBe(keyOf(perLead));
+    const [row] = finished(makeDefinition(), { status: 'aborted' }, { budgetRefusal: { ...refusal, ...perLead } });
+    expect(row).toMatchObject({ episode_key: 'budget:lead', repeat_after_ms: 86_400_000 });
   });
 });
 

@@ -3,7 +3,8 @@ import type { KnownBlock, SectionBlock } from '@slack/types';
 import type { OutboxRow } from '../../database/journal.ts';
 import type { RunRow, StepRow } from '../../database/tables.ts';
 import { factsOf } from '../../notifications/facts.ts';
-import { campaignResumed, type Refusal, runFinished, stepUnknown } from '../../notifications/messages.ts';
+import type { Refusal } from '../../notifications/gather-facts.ts';
+import { campaignResumed, runFinished, stepUnknown } from '../../notifications/messages.ts';
 import { renderMail } from '../../notifications/render-mail.ts';
 import { renderSlack } from '../../notifications/render-slack.ts';
 import { contentOf } from '../../notifications/wording.ts';
@@ -137,6 +138,15 @@ describe('a mail', () => {
       expect(text).toContain(
         `'${PUBLIC_URL}/api/runs/${RUN_ID}/steps/send-emails/resolve' -H 'Content-Type: application/json' -d '{"outcome":"${outcome}",`,
       );
+  });
+
+  test('of an unknown outcome in a cancelled run promises no waiting and offers no repetition', () => {
+    const step = makeStep('send-emails', { status: 'unknown' });
+    const { text } = rendered(stepUnknown({ ...occasion(), runId: RUN_ID, step, waits: false }));
+    expect(text).toContain('The run was cancelled while the step was under way.');
+    expect(text).not.toContain('your decision.');
+    expect(text).not.toContain('"outcome":"retry"');
+    for (const outcome of ['done', 'failed']) expect(text).toContain(`{"outcome":"${outcome}",`);
   });
 
   test('of a resumed campaign names the next run', () => {
