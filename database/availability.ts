@@ -1,6 +1,11 @@
 import { DatabaseUnavailableError } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
-import type { Records } from './records.ts';
+import { isContention, type Records } from './records.ts';
+
+/** Whether an error says that the database is away, of which `database.lost` tells once for everybody. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof DatabaseUnavailableError && !isContention(error);
+}
 
 /** Emits `database.lost` when a call finds the database gone, once, and `database.restored` when a later one gets through. */
 export function watchAvailability(records: Records, events: EventBus): Records {
@@ -14,7 +19,7 @@ export function watchAvailability(records: Records, events: EventBus): Records {
       }
       return result;
     } catch (error) {
-      if (!lost && error instanceof DatabaseUnavailableError) {
+      if (!lost && isOutage(error)) {
         lost = true;
         events.emit('database.lost', {});
       }

@@ -1,5 +1,4 @@
-import { DatabaseUnavailableError } from '../shared/errors.ts';
-import { RecordsError } from './records.ts';
+import { isContention, RecordsError } from './records.ts';
 
 interface Pending<Item, Answer> {
   item: Item;
@@ -12,9 +11,6 @@ const MOST_ITEMS = 500;
 
 /** How often a statement is sent that the database broke off for the sake of another transaction. */
 const TRIES = 3;
-
-/** Deadlock detected, serialization failure: nothing was done, and the same statement may succeed. */
-const CONTENTION = new Set(['40P01', '40001']);
 
 /**
  * Lets callers share statements: what is asked for while one statement is on its way goes out together with the next, in the
@@ -66,9 +62,7 @@ export class Batch<Item, Answer> {
       try {
         return await this.#send(items);
       } catch (error) {
-        const contended = error instanceof RecordsError && CONTENTION.has(error.sqlState);
-        if (!contended) throw error;
-        if (attempt >= TRIES) throw new DatabaseUnavailableError(error);
+        if (attempt >= TRIES || !isContention(error)) throw error;
       }
     }
   }

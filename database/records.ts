@@ -1,3 +1,4 @@
+import { DatabaseUnavailableError } from '../shared/errors.ts';
 import type { Tables } from './tables.ts';
 
 export type TableName = keyof Tables;
@@ -61,4 +62,27 @@ export class RecordsError extends Error {
     this.name = 'RecordsError';
     this.sqlState = sqlState;
   }
+}
+
+/**
+ * SQLSTATEs that speak of the connection, the server or other transactions rather than of the statement: it may succeed when it
+ * is sent again. Connection (08) and resources (53), a server that shuts down (57P0x) or takes no writes (25006), time
+ * used up (57014), and contention.
+ */
+const TRANSIENT_STATE = /^(08...|53...|57P0.|57014|25006|40001|40P01|55P03)$/;
+const CONTENTION_STATE = /^(40001|40P01|55P03)$/;
+
+/** Whether a statement refused with this SQLSTATE may succeed when it is sent again. */
+export function isTransientState(sqlState: string): boolean {
+  return TRANSIENT_STATE.test(sqlState);
+}
+
+/** The SQLSTATE, or the code of another kind, that anything thrown carries; empty without one. */
+export function stateOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code ?? '') : '';
+}
+
+/** Whether the database broke a statement off for the sake of another transaction: nothing was done, nothing is amiss. */
+export function isContention(error: unknown): boolean {
+  return error instanceof DatabaseUnavailableError && CONTENTION_STATE.test(stateOf(error.cause));
 }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { answerFromJson, isoTime, safeInteger } from './values.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import type { Filter, Query, Records, Row, TableName } from './records.ts';
-import { RecordsError } from './records.ts';
+import { isTransientState, RecordsError, stateOf } from './records.ts';
 import {
   callStatement,
   countStatement,
@@ -52,8 +52,6 @@ export const recordTypes = {
   getTypeParser: (oid: number) => PARSERS.get(oid) ?? asText,
 } as unknown as pg.CustomTypesConfig;
 
-/** SQLSTATE classes and codes that speak of the connection or the server, not of the statement. */
-const UNAVAILABLE_STATE = /^(08...|57P0.|53300|25006)$/;
 const NETWORK_CODE = /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)/;
 /** pg gives these without a code. */
 const NETWORK_MESSAGE =
@@ -63,9 +61,9 @@ const NETWORK_MESSAGE =
 export function sqlError(error: unknown): Error {
   if (error instanceof RecordsError || error instanceof DatabaseUnavailableError) return error;
   if (error instanceof TypeError || error instanceof RangeError) return error;
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+  const code = stateOf(error);
   const message = messageOf(error);
-  if (UNAVAILABLE_STATE.test(code) || NETWORK_CODE.test(code) || (code === '' && NETWORK_MESSAGE.test(message)))
+  if (isTransientState(code) || NETWORK_CODE.test(code) || (code === '' && NETWORK_MESSAGE.test(message)))
     return new DatabaseUnavailableError(error);
   if (error instanceof AggregateError) return new DatabaseUnavailableError(error);
   return new RecordsError(code || 'XX000', message, error);
@@ -170,6 +168,9 @@ export async function inTransaction<R>(pool: pg.Pool, work: (client: pg.PoolClie
   });
 }
 
+/** The statement is over and its session as good as before: contention, time or resources used up. */
+const KEEPS_SESSION = /^(40001|40P01|55P03|57014|53...)$/;
+
 /**
  * Lends a client of the pool. Not `pool.query`, which throws the client away whenever a statement is refused: a new connection
  * each time on Postgres, and on the embedded database answers that then reach the next client and end the process.
@@ -189,7 +190,7 @@ async function withClient<R>(
     return await work(client, discard);
   } catch (error) {
     // Without an answer, or after one that ends the session, the connection is in no known state.
-    if (sqlError(error) instanceof DatabaseUnavailableError) discard();
+    if (sqlError(error) instanceof DatabaseUnavailableError && !KEEPS_SESSION.test(stateOf(error))) discard();
     throw error;
   } finally {
     client.off('error', discard);

@@ -2,7 +2,7 @@ import { fetch as undiciFetch, type Dispatcher } from 'undici';
 import { DatabaseUnavailableError } from '../shared/errors.ts';
 import { kindOf } from './columns.ts';
 import type { Filter, TableName, Value } from './records.ts';
-import { RecordsError } from './records.ts';
+import { isTransientState, RecordsError } from './records.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
@@ -15,14 +15,14 @@ export interface ApiAnswer {
 }
 
 /** PostgREST's own codes for a database that it cannot reach. */
-const UNAVAILABLE_CODE = /^(PGRST00[0-3]|08...|57P0.|53300)$/;
+const UNREACHED_CODE = /^PGRST00[0-3]$/;
 
 /** {@link DatabaseUnavailableError} or {@link RecordsError}, told by code before status. */
 export function apiError(answer: ApiAnswer): Error {
   const { error, status } = answer;
   const code = error?.code ?? '';
   const message = error?.message ?? '';
-  if (status === 0 || UNAVAILABLE_CODE.test(code)) return new DatabaseUnavailableError(error);
+  if (status === 0 || UNREACHED_CODE.test(code) || isTransientState(code)) return new DatabaseUnavailableError(error);
   if (code !== '') return new RecordsError(code, message, error);
   // Without a code it was not PostgREST that spoke, but something in front of it; a page of it tells nobody anything.
   if (status === 408 || status === 429 || status >= 500) return new DatabaseUnavailableError(error);

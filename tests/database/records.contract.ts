@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Pool } from 'pg';
 import { COLUMNS } from '../../database/columns.ts';
-import { RecordsError, type Filter, type Records } from '../../database/records.ts';
+import { isContention, RecordsError, type Filter, type Records } from '../../database/records.ts';
 import type { CampaignRow, IdempotencyRow } from '../../database/tables.ts';
+import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 
 export interface RecordsUnderTest {
   records: Records;
+  /** The database behind them. */
+  pool: Pool;
   /** Empties all tables. */
   truncate(): Promise<void>;
   close(): Promise<void>;
@@ -22,6 +26,10 @@ export function recordsContract(name: string, open: () => Promise<RecordsUnderTe
     beforeAll(async () => {
       under = await open();
       ({ records } = under);
+      await under.pool.query(
+        'create function fail_with(p_state text) returns integer language plpgsql as ' +
+          '$$ begin raise exception using errcode = p_state; end $$',
+      );
     }, 60_000);
     beforeEach(() => under.truncate());
     afterAll(() => under?.close());
@@ -427,6 +435,16 @@ export function recordsContract(name: string, open: () => Promise<RecordsUnderTe
           '22P02',
         );
       });
+
+      test.each(['57014', '40001', '40P01', '55P03', '53200'])(
+        'of the moment are worth a retry, and leave the next statement alone: %s',
+        async (sqlState) => {
+          const error = await records.call('fail_with', { p_state: sqlState }).catch((thrown: unknown) => thrown);
+          expect(error).toBeInstanceOf(DatabaseUnavailableError);
+          expect(isContention(error)).toBe(/^(40|55)/.test(sqlState));
+          await records.ping();
+        },
+      );
 
       test('do not spoil what comes after', async () => {
         for (let index = 0; index < 20; index++)

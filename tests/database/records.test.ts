@@ -7,7 +7,7 @@ import { recordsContract } from './records.contract.ts';
 
 recordsContract('the embedded database', async () => {
   const records = await memoryRecords();
-  return { records, truncate: () => records.truncate(), close: () => records.close() };
+  return { records, pool: records.pool, truncate: () => records.truncate(), close: () => records.close() };
 });
 
 recordsContract('Postgres', async () => {
@@ -15,6 +15,7 @@ recordsContract('Postgres', async () => {
   const { records, pool } = await server.createDatabase();
   return {
     records,
+    pool,
     truncate: async () => void (await pool.query(`truncate ${Object.keys(COLUMNS).join(', ')} cascade`)),
     close: () => server.stop(),
   };
@@ -26,6 +27,7 @@ recordsContract("Supabase's API", async () => {
   const records = new SupabaseRecords({ url: server.url, serviceRoleKey: server.key });
   return {
     records,
+    pool: database.pool,
     truncate: () => database.truncate(),
     close: async () => {
       await records.close();
