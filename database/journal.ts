@@ -1,4 +1,5 @@
-import { AppError, DatabaseUnavailableError } from '../shared/errors.ts';
+import { AppError } from '../shared/errors.ts';
+import { Batch } from './batch.ts';
 import type { DecisionRow, Iso, JsonObject, RunRow, StepRow } from './tables.ts';
 import type { Records } from './records.ts';
 
@@ -42,74 +43,25 @@ export class FencedError extends AppError {
   }
 }
 
-interface Pending {
-  entry: JournalEntry;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-/** One statement carries at most this many entries, so that a burst does not build one huge statement. */
-const MOST_ENTRIES = 500;
-
 /**
  * Group commit: while one statement is on its way, the entries of all other runs gather and share the next one. A
  * promise resolves only after its entry is committed. Entries are written in the order in which they came.
  */
 export class Journal {
-  readonly #records: Records;
-  #pending: Pending[] = [];
-  #writing = false;
+  readonly #entries: Batch<JournalEntry, { accepted: boolean }>;
 
   constructor(records: Records) {
-    this.#records = records;
+    this.#entries = new Batch((entries) => records.call('journal_commit', { p_entries: entries }));
   }
 
   /**
    * Resolves when the entry is durable.
    * @throws {FencedError} when the run is not the writer's any more
    * @throws {DatabaseUnavailableError} when nothing is known; the same entry may be committed again
+   * @throws {RecordsError} when the database refuses this entry
    */
-  commit(entry: JournalEntry): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ entry, resolve, reject });
-      if (!this.#writing) void this.#drain();
-    });
-  }
-
-  async #drain(): Promise<void> {
-    this.#writing = true;
-    while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, MOST_ENTRIES);
-      try {
-        const answers = await this.#records.call<{ accepted: boolean }[]>('journal_commit', {
-          p_entries: batch.map((item) => item.entry),
-        });
-        for (const [index, item] of batch.entries())
-          if (answers[index]?.accepted) item.resolve();
-          else item.reject(new FencedError(item.entry.run_id));
-      } catch (error) {
-        await this.#afterFailure(batch, error);
-      }
-    }
-    this.#writing = false;
-  }
-
-  /** A statement that the database refused is written entry by entry, so that one bad entry does not take the others along. */
-  async #afterFailure(batch: Pending[], error: unknown): Promise<void> {
-    if (error instanceof DatabaseUnavailableError || batch.length === 1) {
-      for (const item of batch) item.reject(error);
-      return;
-    }
-    for (const item of batch) {
-      try {
-        const [answer] = await this.#records.call<{ accepted: boolean }[]>('journal_commit', {
-          p_entries: [item.entry],
-        });
-        if (answer?.accepted) item.resolve();
-        else item.reject(new FencedError(item.entry.run_id));
-      } catch (single) {
-        item.reject(single);
-      }
-    }
+  async commit(entry: JournalEntry): Promise<void> {
+    const { accepted } = await this.#entries.add(entry);
+    if (!accepted) throw new FencedError(entry.run_id);
   }
 }
