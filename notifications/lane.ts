@@ -1,7 +1,7 @@
 import type { Records } from '../database/records.ts';
 import type { Iso, NotificationRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
-import { messageOf } from '../shared/errors.ts';
+import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import { type Logger, redactValue } from '../shared/logger.ts';
 import { retryDelay } from '../shared/retry.ts';
@@ -95,10 +95,15 @@ export class Lane {
       try {
         claimed = await this.runOnce();
       } catch (error) {
-        this.#deps.logger.warn('The outbox could not be read', { notifier: this.#notifier.notifier, error });
+        this.#warn('The outbox could not be read', { notifier: this.#notifier.notifier, error });
       }
       if (claimed === 0 && !this.#woken) await this.#rest();
     }
+  }
+
+  /** A database that is away has been told of once, by the event `database.lost`; a lane would repeat it at every look. */
+  #warn(message: string, fields: { error: unknown; [field: string]: unknown }): void {
+    if (!(fields.error instanceof DatabaseUnavailableError)) this.#deps.logger.warn(message, fields);
   }
 
   async #rest(): Promise<void> {
@@ -118,7 +123,7 @@ export class Lane {
       else await this.#markFailed(row, error);
     } catch (error) {
       // The row stays leased; when the lease has passed it is claimed again.
-      this.#deps.logger.warn('What became of a message could not be written down', { notificationId: row.id, error });
+      this.#warn('What became of a message could not be written down', { notificationId: row.id, error });
     }
   }
 
