@@ -1,5 +1,6 @@
 import type { JsonObject } from '../database/tables.ts';
 import {
+  boundedCount,
   chargeableCost,
   costOf,
   countAt,
@@ -25,9 +26,10 @@ const SUCCEEDED = ['successful', 'succeeded', 'leads_analyzed', 'analyzed', 'com
 
 /** Of jobs each stands for one lead, unless its result counts several. */
 function analyzedByJobs(payload: JsonObject): number {
-  return jobsOf(payload)
-    .filter(jobSucceeded)
-    .reduce((sum, job) => sum + (countAt(objectAt(job, 'result') ?? {}, SUCCEEDED) ?? 1), 0);
+  const succeeded = jobsOf(payload).filter(jobSucceeded);
+  return boundedCount(
+    succeeded.reduce((sum, job) => sum + (countAt(objectAt(job, 'result') ?? {}, SUCCEEDED) ?? 1), 0),
+  );
 }
 
 function analyzed(answer: EngineAnswer): number | undefined {

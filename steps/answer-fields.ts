@@ -17,6 +17,8 @@ const WRAPPINGS: readonly (readonly string[])[] = [
   ['data', 'stats'],
 ];
 const COST_FIELDS = ['cost', 'totalCost', 'total_cost', 'analysis_cost', 'cost_usd', 'costUsd'];
+/** Counts are stored in integer columns. */
+const MOST_COUNTED = 2_147_483_647;
 const ITEM_LISTS = ['results', 'leads', 'items'];
 
 export function isObject(value: Json | undefined): value is JsonObject {
@@ -47,6 +49,11 @@ function lookup<T>(payload: JsonObject, names: readonly string[], read: (value: 
   return undefined;
 }
 
+/** A count that can be stored; no real one is beyond. */
+export function boundedCount(count: number): number {
+  return Math.min(count, MOST_COUNTED);
+}
+
 /** A number, or one in text as `toFixed` leaves it, a dollar sign allowed. */
 function numberOf(value: Json): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value.trim().replace(/^\$/, '')) : value;
@@ -56,10 +63,10 @@ function numberOf(value: Json): number | undefined {
 function countFrom(value: Json): number | undefined {
   if (Array.isArray(value)) return value.length;
   const number = numberOf(value);
-  return number === undefined ? undefined : Math.min(Math.floor(number), Number.MAX_SAFE_INTEGER);
+  return number === undefined ? undefined : boundedCount(Math.floor(number));
 }
 
-/** A count: a number, or how long a list is, under the first of the names that the answer has. */
+/** A count from 0 to 2,147,483,647: a number, or how long a list is, under the first of the names that the answer has. */
 export function countAt(payload: JsonObject, names: readonly string[]): number | undefined {
   return lookup(payload, names, countFrom);
 }
@@ -99,7 +106,8 @@ export function jobsOf(payload: JsonObject): JsonObject[] {
 
 /**
  * What an answer says it cost, in micro-dollars: its own total, or the sum over its jobs or items; null when it says nothing.
- * A sum counts what is known, so that an item without a price never hides the prices of the others.
+ * A sum counts what is known, so that an item without a price never hides the prices of the others. A figure that is
+ * negative or beyond a billion dollars says nothing.
  */
 export function costOf(payload: JsonObject): Micros | null {
   const total = dollarsIn(payload);
@@ -121,13 +129,13 @@ export function resultsOf(answer: EngineAnswer): JsonObject[] {
     .map((job) => objectAt(job, 'result') ?? {});
 }
 
-/** Sum of a count over several results, undefined when none has it. */
+/** Sum of a count over several results, at most 2,147,483,647; undefined when none has it. */
 export function sumCounts(
   results: readonly JsonObject[],
   count: (result: JsonObject) => number | undefined,
 ): number | undefined {
   const known = results.map(count).filter((value) => value !== undefined);
-  return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value, 0);
+  return known.length === 0 ? undefined : boundedCount(known.reduce((sum, value) => sum + value, 0));
 }
 
 /**
