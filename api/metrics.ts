@@ -84,7 +84,6 @@ function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: Eve
     },
     'step.completed': stepEnded('completed'),
     'step.failed': stepEnded('failed'),
-    'step.skipped': stepEnded('skipped'),
     'step.unknown': stepEnded('unknown'),
     'step.attempt_failed': (facts) => attempts.inc({ code: text(facts['code']) }),
     'budget.exceeded': () => exceeded.inc(),

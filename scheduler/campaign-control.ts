@@ -117,17 +117,12 @@ export class CampaignControl {
    * @throws {NotFoundError} for an unknown or removed campaign
    */
   pause(id: string, reason = 'paused by an operator'): Promise<CampaignRow> {
-    return this.#pause(id, 'operator', reason, null, (row) => row.paused_by === 'operator');
-  }
-
-  /** Pauses until the budget's period turns at `resumeAtMs` (epoch milliseconds). A campaign that is paused stays as it is. */
-  pauseForBudget(id: string, reason: string, resumeAtMs: number): Promise<CampaignRow> {
-    return this.#pause(id, 'budget', reason, iso(resumeAtMs), () => true);
+    return this.#pause(id, 'operator', reason);
   }
 
   /** Pauses because the campaign's file has gone; an operator's own pause stays. Forgets which content the file had. */
   pauseForFile(id: string, reason: string): Promise<CampaignRow> {
-    return this.#pause(id, 'file', reason, null, (row) => row.paused_by === 'operator', { source_hash: null });
+    return this.#pause(id, 'file', reason, { source_hash: null });
   }
 
   /**
@@ -160,21 +155,14 @@ export class CampaignControl {
     );
   }
 
-  #pause(
-    id: string,
-    by: 'operator' | 'budget' | 'file',
-    reason: string,
-    resumeAt: string | null,
-    stands: (row: CampaignRow) => boolean,
-    more: Patch = {},
-  ): Promise<CampaignRow> {
+  #pause(id: string, by: 'operator' | 'file', reason: string, more: Patch = {}): Promise<CampaignRow> {
     return changeCampaign(
       this.#deps,
       id,
       (row) => {
-        const standing = row.status === 'paused' && stands(row);
+        const standing = row.status === 'paused' && row.paused_by === 'operator';
         if (standing) return Object.keys(more).length > 0 ? more : null;
-        return { status: 'paused', paused_by: by, status_reason: reason, resume_at: resumeAt, ...more };
+        return { status: 'paused', paused_by: by, status_reason: reason, resume_at: null, ...more };
       },
       (row) => {
         if (row.paused_by === by)
@@ -183,7 +171,7 @@ export class CampaignControl {
             campaign: row.name,
             by,
             reason,
-            until: resumeAt,
+            until: null,
           });
       },
     );

@@ -35,7 +35,6 @@ const LINES: Record<EventType, Line> = {
   'step.failed': { message: 'Step failed', level: 'error' },
   'step.progress': { message: 'Step progress', level: 'debug' },
   'step.resolved': { message: 'Outcome of a step decided by a person', level: 'info' },
-  'step.skipped': { message: 'Step skipped', level: 'info' },
   'step.started': { message: 'Step started', level: 'info' },
   'step.unknown': { message: 'Outcome of a step unknown', level: 'error' },
 };

@@ -37,7 +37,6 @@ export const EVENT_TYPES = [
   'step.failed',
   'step.progress',
   'step.resolved',
-  'step.skipped',
   'step.started',
   'step.unknown',
 ] as const;
