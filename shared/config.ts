@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Problem } from './errors.ts';
 import { ValidationError } from './errors.ts';
 import { dollarsToMicros, type Micros } from './money.ts';
+import { isLoopback } from './origins.ts';
 
 export const SCOPES = ['read', 'operate', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -112,10 +113,6 @@ function parseApiKeys(text: string | undefined, problems: Problem[]): ApiKey[] {
   return keys;
 }
 
-function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
 /**
  * Reads and checks the environment, all problems together. Empty variables count as not set.
  * @param env the process environment
@@ -140,7 +137,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     });
   if (!parsed.success || problems.length > 0) throw new ValidationError('The configuration has problems.', problems);
   const values = parsed.data;
-  const exposed = !isLoopbackHost(values.HOST) && apiKeys.length === 0;
+  const exposed = !isLoopback(values.HOST) && apiKeys.length === 0;
   const references = Object.fromEntries(
     Object.entries(given).filter(
       ([name]) => name.startsWith('SLACK_WEBHOOK') || values.ENV_REFERENCES.split(/[\s,]+/).includes(name),

@@ -1,8 +1,8 @@
 import type { Config } from './config.ts';
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
 
-/** Whether a host name is this machine's own, by its spelling alone. */
+/** Whether a host is this machine's own, by its spelling alone; `::1` stands in brackets in URLs and without them in HOST. */
 export function isLoopback(hostname: string): boolean {
   return LOOPBACK.test(hostname);
 }
