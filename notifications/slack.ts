@@ -3,6 +3,7 @@ import type { NotificationRow } from '../database/tables.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { type OriginPolicy, originPolicy } from '../shared/origins.ts';
+import { parseRetryAfter } from '../shared/retry-after.ts';
 import { factsOf } from './facts.ts';
 import { DeliveryError, type Notifier } from './notifier.ts';
 import { oneLine } from './plain-text.ts';
@@ -91,12 +92,9 @@ export class SlackNotifier implements Notifier {
     };
   }
 
-  /** `Retry-After` in milliseconds: seconds or an HTTP date (RFC 9110, section 10.2.3). */
+  /** Milliseconds that Slack asks to wait, 0 when it does not. */
   #wait(retryAfter: string | undefined): number {
-    if (!retryAfter?.trim()) return 0;
-    const seconds = Number(retryAfter);
-    const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(retryAfter) - this.#clock.now();
-    return Number.isFinite(ms) ? Math.min(Math.max(0, ms), LONGEST_RETRY_AFTER_MS) : 0;
+    return parseRetryAfter(retryAfter, this.#clock.now(), LONGEST_RETRY_AFTER_MS) ?? 0;
   }
 }
 

@@ -61,18 +61,16 @@ function withQuery(url: string, params: JsonObject): string {
 }
 
 function requestFor(context: CallContext): WireRequest {
-  const { call, signal } = context;
+  const { call, signal, effect } = context;
   const headers = headersFor(context);
-  const freshConnection = context.effect === 'once';
-  if (call.method === 'GET')
-    return { url: withQuery(call.url, call.params), method: 'GET', headers, signal, freshConnection };
+  if (call.method === 'GET') return { url: withQuery(call.url, call.params), method: 'GET', headers, signal, effect };
   return {
     url: call.url,
     method: call.method,
     headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify(call.params),
     signal,
-    freshConnection,
+    effect,
   };
 }
 
@@ -195,6 +193,7 @@ class UndiciEngineClient implements EngineHttp {
       method: 'POST',
       headers: { ...headersFor(context), 'content-type': 'application/json' },
       body: JSON.stringify(body),
+      effect: 'repeatable',
       signal: AbortSignal.timeout(this.#wire.cancelLimitMs),
     })
       .then((response) => response.body.dump())

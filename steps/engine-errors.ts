@@ -1,8 +1,9 @@
 import type { JsonObject } from '../database/tables.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
+import { parseRetryAfter } from '../shared/retry-after.ts';
 import { costOf, objectAt } from './answer-fields.ts';
-import { StepError, type StepErrorOptions } from './step.ts';
+import { type Effect, StepError, type StepErrorOptions } from './step.ts';
 import { cleanText } from './summarize.ts';
 
 const LONGEST_MESSAGE = 500;
@@ -23,6 +24,8 @@ const NOT_HTTP = /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$|UND_ERR_RES_
 
 /** Statuses by which a server says that it did not take the request up; every other retryable one is in the 500s. */
 const NOT_TAKEN_UP = new Set([408, 425, 429, 503]);
+/** Of these, the ones that a proxy also answers with when the engine broke off behind it. */
+const ALSO_BY_PROXIES = new Set([408, 503]);
 
 /** The words of an engine's failure: `error` or `message`, plain or as `{message}`, at the top, in `data` or in `result`. */
 export function engineMessage(payload: JsonObject): string | null {
@@ -72,32 +75,30 @@ export function protocolMismatch(message: string): StepError {
 /**
  * A status of 400 or more as a failure. 408, 425, 429 and 503 were not taken up and may be tried again, other 5xx may have
  * been worked on and may be tried again, every other 4xx was refused for good.
- * @param payload the body, `{}` when it was no JSON object
+ *
+ * For a `once` step a 408 or 503 needs a sign that it is the engine's own (words in JSON, or Retry-After): a proxy answers
+ * so too when the engine breaks off in the middle of its work.
+ * @param answer `payload` is the body, `{}` when it was no JSON object
  */
 export function httpFailure(
-  status: number,
-  retryAfter: string | undefined,
-  payload: JsonObject,
+  answer: { status: number; retryAfter: string | undefined; payload: JsonObject },
+  effect: Effect,
   clock: Clock,
 ): StepError {
+  const { status, payload } = answer;
   const said = engineMessage(payload);
   const costMicros = costOf(payload);
-  const wait = parseRetryAfter(retryAfter, clock);
+  const wait = parseRetryAfter(answer.retryAfter, clock.now(), LONGEST_RETRY_AFTER_MS);
   const again = { retryable: true, costMicros, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
-  if (NOT_TAKEN_UP.has(status))
-    return new HttpStatusError({ code: 'ENGINE_BUSY', status, said }, { ...again, worked: 'no' });
+  if (NOT_TAKEN_UP.has(status)) {
+    const isSure = effect === 'repeatable' || !ALSO_BY_PROXIES.has(status) || said !== null || wait !== undefined;
+    const worked = isSure ? ({ worked: 'no' } as const) : ({ worked: 'maybe', definite: false } as const);
+    return new HttpStatusError({ code: 'ENGINE_BUSY', status, said }, { ...again, ...worked });
+  }
   if (status < 500) return new HttpStatusError({ code: 'ENGINE_REFUSED', status, said }, { costMicros, worked: 'no' });
   // A gateway's 502 or 504, and a 500 without the engine's own words, leave open what became of the request.
   const definite = said !== null && status !== 502 && status !== 504;
   return new HttpStatusError({ code: 'ENGINE_ERROR', status, said }, { ...again, worked: 'maybe', definite });
-}
-
-/** `Retry-After` in milliseconds from now: a number of seconds or an HTTP date (RFC 9110, section 10.2.3). */
-export function parseRetryAfter(value: string | undefined, clock: Clock): number | undefined {
-  if (value === undefined || value.trim() === '') return undefined;
-  const seconds = Number(value);
-  const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(value) - clock.now();
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, Math.ceil(ms)), LONGEST_RETRY_AFTER_MS);
 }
 
 /** An engine's status of 400 or more. */

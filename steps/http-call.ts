@@ -5,7 +5,7 @@ import type { JsonObject } from '../database/tables.ts';
 import { readText } from './bounded-body.ts';
 import { parseObject } from './dialect-json.ts';
 import { httpFailure, networkFailure } from './engine-errors.ts';
-import { StepError } from './step.ts';
+import { type Effect, StepError } from './step.ts';
 
 const MOST_REDIRECTS = 3;
 /** Of the body of a failure only the message is of use. */
@@ -35,8 +35,11 @@ export interface WireRequest {
   headers: Record<string, string>;
   body?: string;
   signal: AbortSignal;
-  /** A connection of its own, so that an idle one which the engine is just closing cannot leave open whether it was asked. */
-  freshConnection?: boolean;
+  /**
+   * `once` gets a connection of its own, so that an idle one which the engine is just closing cannot leave open whether it was
+   * asked, and takes no answer for a refusal that may be a proxy's.
+   */
+  effect: Effect;
 }
 
 export interface WireResponse {
@@ -106,7 +109,7 @@ export async function exchange(wire: Wire, call: WireRequest): Promise<WireRespo
       const retryAfter = header(response, 'retry-after');
       const payload = await failureBody(response);
       call.signal.throwIfAborted();
-      throw httpFailure(response.status, retryAfter, payload, wire.clock);
+      throw httpFailure({ status: response.status, retryAfter, payload }, call.effect, wire.clock);
     }
     try {
       url = redirectTarget(wire, response, call.method, followed);
@@ -119,7 +122,7 @@ export async function exchange(wire: Wire, call: WireRequest): Promise<WireRespo
 async function send(wire: Wire, call: WireRequest): Promise<WireResponse> {
   try {
     const { statusCode, headers, body } = await request(call.url, {
-      dispatcher: call.freshConnection ? wire.fresh : wire.kept,
+      dispatcher: call.effect === 'once' ? wire.fresh : wire.kept,
       method: call.method,
       headers: call.headers,
       signal: call.signal,

@@ -147,7 +147,8 @@ export class JobWatch {
     for (;;) {
       try {
         const url = withIds(this.#urls[0] ?? '', ids);
-        const response = await exchange(this.#wire, { url, method: 'GET', headers: this.#headers, signal });
+        const look = { url, method: 'GET', headers: this.#headers, signal, effect: 'repeatable' } as const;
+        const response = await exchange(this.#wire, look);
         const payload = parseObject(await readText(response.body, this.#wire.maxResponseBytes));
         this.#urls = this.#urls.slice(0, 1);
         this.#hasLooked = true;

@@ -213,6 +213,28 @@ describe('an HTTP failure', () => {
     expect(failure).toMatchObject({ code, retryable, worked, definite, costMicros: null });
   });
 
+  test.each([
+    ['once', 503, '', {}, 'maybe', false],
+    ['once', 503, '<h1>Service Temporarily Unavailable</h1>', {}, 'maybe', false],
+    ['once', 503, '{"success":false}', {}, 'maybe', false],
+    ['once', 408, '', {}, 'maybe', false],
+    ['once', 503, '{"error":"too many jobs"}', {}, 'no', true],
+    ['once', 503, '', { 'retry-after': '5' }, 'no', true],
+    ['once', 408, '{"message":"too slow"}', {}, 'no', true],
+    ['once', 429, '', {}, 'no', true],
+    ['once', 425, '', {}, 'no', true],
+    ['repeatable', 503, '', {}, 'no', true],
+    ['repeatable', 408, '', {}, 'no', true],
+  ] as const)(
+    'of a %s step: status %i with %j and %j may be that of a proxy or is an engine (worked: %s)',
+    async (effect, status, body, headers, worked, definite) => {
+      await using engine = await startEngine((_request, response) => response.writeHead(status, headers).end(body));
+      await using bench = makeBench();
+      const failure = await failureOf(bench.client.run(bench.context({ url: engine.url }, { effect }), plainTraits));
+      expect(failure).toMatchObject({ code: 'ENGINE_BUSY', retryable: true, worked, definite });
+    },
+  );
+
   test('of 500 without the words of an engine leaves open what was done', async () => {
     await using engine = await startEngine((_request, response) => response.writeHead(500).end('<h1>Oops</h1>'));
     await using bench = makeBench();
