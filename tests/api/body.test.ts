@@ -92,6 +92,32 @@ describe('a body', () => {
     const answer = await post(`/api/campaigns/${newId()}/run`).set('Content-Type', 'text/plain');
     expect(answer.status).toBe(404);
   });
+
+  test.each([
+    ['neither length nor type, as `curl -X POST` sends it', ''],
+    ['a length of 0', 'Content-Length: 0\r\n'],
+    ['an empty chunked body', 'Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n'],
+  ])('that is empty, with %s, starts a run', async (_what, headers) => {
+    const started: unknown[] = [];
+    const { app, deps } = makeApi(records);
+    deps.runs.start = async (campaignId, options) => {
+      started.push([campaignId, options]);
+      return { runId: newId() };
+    };
+    const server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const id = newId();
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').setEncoding('utf8');
+    const body = headers.includes('chunked') ? '0\r\n\r\n' : '';
+    socket.write(
+      `POST /api/campaigns/${id}/run HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n${body}`,
+    );
+    let answer = '';
+    for await (const chunk of socket) answer += String(chunk);
+    server.close();
+    expect(answer).toMatch(/^HTTP\/1.1 202 /);
+    expect(started).toEqual([[id, expect.anything()]]);
+  });
 });
 
 describe('paths and methods', () => {
