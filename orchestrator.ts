@@ -46,7 +46,7 @@ export class Orchestrator {
     const session = await RunSession.claim(this.#deps, runId);
     if (!session) return;
     this.#sessions.set(runId, session);
-    session.stopping = this.#stopping;
+    if (this.#stopping) session.stopSoon();
     const { cancel_requested_at: asked, cancel_reason: why } = session.run;
     if (asked !== null) session.abort(new CancelledError(why ?? 'cancelled'));
     try {
@@ -124,7 +124,7 @@ export class Orchestrator {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    for (const session of this.#sessions.values()) session.stopping = true;
+    for (const session of this.#sessions.values()) session.stopSoon();
     const drained = this.#untilIdle();
     const grace = new AbortController();
     await Promise.race([drained, this.#deps.clock.sleep(graceMs, grace.signal).catch(() => undefined)]);

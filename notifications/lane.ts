@@ -4,7 +4,7 @@ import { type Clock, iso } from '../shared/clock.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import { type Logger, redactValue } from '../shared/logger.ts';
-import { retryDelay } from '../shared/retry.ts';
+import { waitBefore } from '../shared/retry.ts';
 import { DeliveryError, type Notifier } from './notifier.ts';
 
 /** How long a message stays with a sender that does not say what became of it; longer than any delivery may take. */
@@ -160,7 +160,7 @@ export class Lane {
   async #markFailed(row: NotificationRow, error: DeliveryError): Promise<void> {
     const { clock, events, logger, redact } = this.#deps;
     const reason = redact(`${error.code}: ${error.message}`).slice(0, 1_000);
-    const wait = Math.max(retryDelay(RETRY, row.attempts), error.retryAfterMs);
+    const wait = Math.max(waitBefore(RETRY, row.attempts), error.retryAfterMs);
     const next = clock.now() + wait;
     const expired = next > Date.parse(row.created_at) + GIVE_UP_AFTER_MS;
     if (error.outcome === 'retry' && !expired) {

@@ -43,7 +43,7 @@ export class RunFinisher {
     const { clock } = this.#deps;
     const at = iso(clock.now());
     const status = statusOf(session, end);
-    const skipped = status === 'waiting' ? [] : this.#skippedSteps(session, end);
+    const skipped = status === 'waiting' ? [] : this.#skippedSteps(session);
     for (const row of skipped) session.steps.set(row.name, row);
     const steps = session.orderedSteps();
     const extra: RunErrorEntry[] =
@@ -115,7 +115,7 @@ export class RunFinisher {
   }
 
   /** Rows for the steps that this run will not come to. */
-  #skippedSteps(session: RunSession, end: RunEnd): StepRow[] {
+  #skippedSteps(session: RunSession): StepRow[] {
     const at = iso(this.#deps.clock.now());
     return flattenSteps(session.definition.steps).flatMap(({ step }, position) => {
       const row = session.steps.get(step.name);

@@ -1,3 +1,4 @@
+import { isOutage } from '../database/availability.ts';
 import type { Records } from '../database/records.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -71,7 +72,7 @@ export class LeaseKeeper {
       try {
         await this.runOnce();
       } catch (error) {
-        logger.warn('Leases could not be renewed', { error });
+        if (!isOutage(error)) logger.warn('Leases could not be renewed', { error });
       }
       await clock.sleep(LOOK_MS, this.#stop.signal).catch(() => undefined);
     }

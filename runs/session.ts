@@ -5,7 +5,7 @@ import type { Records } from '../database/records.ts';
 import type { JsonObject, RunRow, StepRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { EventBus, EventType } from '../shared/events.ts';
-import type { StopReason } from './reasons.ts';
+import { ServiceStoppingError, type StopReason } from './reasons.ts';
 
 export interface SessionDependencies {
   records: Records;
@@ -31,8 +31,7 @@ export class RunSession {
   readonly steps: Map<string, StepRow>;
   readonly #dependencies: SessionDependencies;
   readonly #stop = new AbortController();
-  /** Set as soon as the service wants to stop: no further step starts, the ones in flight may end. */
-  stopping = false;
+  readonly #hurry = new AbortController();
   #seq: number;
   #lastWrite: Promise<void> = Promise.resolve();
   /** Ends the waiting for a database that is away, when the run belongs to somebody else or the service must go. */
@@ -82,6 +81,21 @@ export class RunSession {
 
   get stopReason(): StopReason | undefined {
     return this.#stop.signal.aborted ? (this.#stop.signal.reason as StopReason) : undefined;
+  }
+
+  /** Whether the service wants to stop: no further step or attempt starts, the ones in flight may end. */
+  get stopping(): boolean {
+    return this.#hurry.signal.aborted;
+  }
+
+  /** Aborts when there is no time to wait for another attempt. */
+  get hurry(): AbortSignal {
+    return this.#hurry.signal;
+  }
+
+  /** The service wants to stop: what is in flight may end, what only waits is handed over. */
+  stopSoon(): void {
+    this.#hurry.abort(new ServiceStoppingError());
   }
 
   /** Ends the step in flight. What happened is still written. */

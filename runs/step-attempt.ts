@@ -19,7 +19,7 @@ export interface AttemptInput {
   signal: AbortSignal;
   progress(facts: JsonObject): void;
   /** Takes secrets out of what the engine says. */
-  redact(text: string): string;
+  redact: (text: string) => string;
 }
 
 export type AttemptOutcome = { ok: true; result: StepResult } | { ok: false; error: StepError };

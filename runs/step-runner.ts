@@ -8,7 +8,7 @@ import { stepUnknown } from '../notifications/messages.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { type Logger, makeRedactor } from '../shared/logger.ts';
-import { withRetry } from '../shared/retry.ts';
+import { waitBefore, withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
 import { asStepError, CancelledError, ServiceStoppingError } from './reasons.ts';
@@ -100,6 +100,7 @@ export class StepRunner {
         {
           clock: this.#deps.clock,
           signal: session.signal,
+          hurry: session.hurry,
           isRetryable: (error) => error instanceof StepError && mayRepeat(step, error) && !session.stopping,
           retryAfter: (error) => (error instanceof StepError ? error.retryAfterMs : undefined),
         },
@@ -151,10 +152,17 @@ export class StepRunner {
     const ended = endAttempt(row, iso(clock.now()), charge, outcome.ok ? undefined : outcome.error);
     if (!outcome.ok) {
       const { code, message } = outcome.error;
-      const data = { step: row.name, attempt: row.attempts, code, error: message };
+      const data = {
+        step: row.name,
+        attempt: row.attempts,
+        code,
+        error: message,
+        ...nextAttempt(step, row, outcome.error),
+      };
       await session.write({
         run: { total_cost_micros: session.run.total_cost_micros + charge.micros },
-        steps: [ended],
+        // Shown while the step waits for its next attempt; gone when that succeeds.
+        steps: [{ ...ended, error: { code, message, retryable: outcome.error.retryable } }],
         events: [{ type: 'step.attempt_failed', data }, ...charge.alerts],
       });
       return { row: ended, error: outcome.error };
@@ -229,6 +237,12 @@ export class StepRunner {
       });
     return { how: 'interrupted' };
   }
+}
+
+/** How long the next attempt is waited for, when there will be one. */
+function nextAttempt(step: StepDefinition, row: StepRow, error: StepError): { retryInMs?: number } {
+  if (!mayRepeat(step, error) || row.attempts >= step.retry.attempts) return {};
+  return { retryInMs: waitBefore(step.retry, row.attempts, error.retryAfterMs) };
 }
 
 /** Whether another attempt is allowed after this failure: never for a `once` step whose engine may have worked. */

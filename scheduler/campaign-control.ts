@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { type DefinitionEnvironment, parseDefinition } from '../campaigns/schema.ts';
 import { type Records, RecordsError } from '../database/records.ts';
@@ -24,6 +25,12 @@ export interface CampaignSource {
 }
 
 const UNIQUE_VIOLATION = '23505';
+const AWAKE: Patch = { status: 'active', status_reason: null, paused_by: null, resume_at: null };
+
+/** Whether an edit gives a campaign that sleeps for its budget other limits: it wakes, and the next step is judged by them. */
+function hasNewBudget(row: CampaignRow, definition: CampaignDefinition): boolean {
+  return row.paused_by === 'budget' && !isDeepStrictEqual(definitionOf(row).budget, definition.budget);
+}
 
 /** Makes, changes, pauses, resumes and removes campaigns. Every change takes effect at once and on the next fire. */
 export class CampaignControl {
@@ -66,13 +73,15 @@ export class CampaignControl {
       this.#deps,
       id,
       async (row) => {
-        const stays = row.next_run_at !== null && sameSchedule(definitionOf(row).schedule, definition.schedule);
+        const wakes = hasNewBudget(row, definition);
+        const same = row.next_run_at !== null && sameSchedule(definitionOf(row).schedule, definition.schedule);
+        const stays = same && !wakes;
         if (!stays) await dropPast(this.#deps, row, 'superseded', 'the schedule was edited');
         return {
           ...columnsOf(definition),
           ...nextColumns(stays ? this.#sameNext(row, definition) : this.#next(row.id, definition)),
           ...(source ? { source_hash: source.hash } : {}),
-          ...(row.status === 'error' ? { status: 'active', status_reason: null } : {}),
+          ...(row.status === 'error' || wakes ? AWAKE : {}),
         };
       },
       (row) => this.#deps.events.emit('campaign.changed', { campaignId: id, campaign: row.name, change: 'replaced' }),
@@ -85,22 +94,40 @@ export class CampaignControl {
    * @throws {NotFoundError} for an unknown or removed campaign
    */
   async remove(id: string): Promise<CampaignRow> {
-    const { records, clock, events } = this.#deps;
+    const { clock, events } = this.#deps;
     const removed = await changeCampaign(
       this.#deps,
       id,
       () => ({ deleted_at: iso(clock.now()), ...nextColumns(NEVER), resume_at: null }),
       (row) => events.emit('campaign.changed', { campaignId: id, campaign: row.name, change: 'removed' }),
     );
+    await this.#cancelRuns(id, ['queued', 'waiting'], 'the campaign was removed');
+    return removed;
+  }
+
+  /**
+   * Pauses by an operator's hand, until an operator resumes it. Runs that stand in line are cancelled, a running one goes on to
+   * its end. Pausing a paused campaign changes nothing, except that a pause that would end by itself no longer does.
+   * @throws {NotFoundError} for an unknown or removed campaign
+   */
+  async pause(id: string, reason = 'paused by an operator'): Promise<CampaignRow> {
+    const paused = await this.#pause(id, 'operator', reason);
+    await this.#cancelRuns(id, ['queued'], 'the campaign was paused');
+    return paused;
+  }
+
+  async #cancelRuns(id: string, statuses: ('queued' | 'waiting')[], reason: string): Promise<void> {
+    const { records, clock, events } = this.#deps;
     const runs = await records.select('campaign_runs', {
       where: [
         { column: 'campaign_id', op: 'eq', value: id },
-        { column: 'status', op: 'in', value: ['queued', 'waiting'] },
+        { column: 'status', op: 'in', value: statuses },
       ],
       order: [{ column: 'id' }],
     });
-    const reason = 'the campaign was removed';
     for (const run of runs) {
+      // A queued run that was begun before was handed over by a stop; pausing does not break it off.
+      if (statuses.length === 1 && run.epoch > 0) continue;
       const { status } = await records.call<{ status?: string }>('cancel_run', {
         p_run_id: run.id,
         p_reason: reason,
@@ -108,16 +135,6 @@ export class CampaignControl {
       });
       if (status === 'cancelled') events.emit('run.finished', { campaignId: id, runId: run.id, status, reason });
     }
-    return removed;
-  }
-
-  /**
-   * Pauses by an operator's hand, until an operator resumes it. Pausing a paused campaign changes nothing, except that a pause that
-   * would end by itself no longer does.
-   * @throws {NotFoundError} for an unknown or removed campaign
-   */
-  pause(id: string, reason = 'paused by an operator'): Promise<CampaignRow> {
-    return this.#pause(id, 'operator', reason);
   }
 
   /** Pauses because the campaign's file has gone; an operator's own pause stays. Forgets which content the file had. */

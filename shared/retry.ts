@@ -13,6 +13,8 @@ export interface RetryPolicy {
 export interface RetryHooks {
   clock: Clock;
   signal: AbortSignal;
+  /** Ends a wait between two attempts, and nothing else; the retrying then rejects with its reason. */
+  hurry?: AbortSignal;
   /** Whether this failure may succeed when tried again. */
   isRetryable(error: Error): boolean;
   /** A wait that the other side asked for (`Retry-After`), in milliseconds; the longer of the two waits is kept. */
@@ -21,10 +23,12 @@ export interface RetryHooks {
 
 const LONGEST_DELAY_MS = 3_600_000;
 
-/** The wait in milliseconds before attempt `attempt + 1`, without regard to what the other side asked for. */
-export function retryDelay(policy: RetryPolicy, attempt: number): number {
+/**
+ * The wait in milliseconds before attempt `attempt + 1`: the policy's own, or what the other side asked for if that is longer.
+ */
+export function waitBefore(policy: RetryPolicy, attempt: number, askedMs = 0): number {
   const factor = policy.backoff === 'exponential' ? 2 ** Math.min(attempt - 1, 30) : 1;
-  return Math.min(policy.delay * factor, Math.max(LONGEST_DELAY_MS, policy.delay));
+  return Math.max(askedMs, Math.min(policy.delay * factor, Math.max(LONGEST_DELAY_MS, policy.delay)));
 }
 
 /**
@@ -43,8 +47,8 @@ export async function withRetry<T>(
     signal: hooks.signal,
     shouldRetry: async ({ error, attemptNumber }) => {
       if (!hooks.isRetryable(error)) return false;
-      const wait = Math.max(retryDelay(policy, attemptNumber), hooks.retryAfter?.(error) ?? 0);
-      await hooks.clock.sleep(wait, hooks.signal);
+      const wait = waitBefore(policy, attemptNumber, hooks.retryAfter?.(error));
+      await hooks.clock.sleep(wait, hooks.hurry ? AbortSignal.any([hooks.signal, hooks.hurry]) : hooks.signal);
       return true;
     },
   });

@@ -550,6 +550,29 @@ describe('a stop', () => {
     await next.close();
   });
 
+  test('does not wait for a step that only waits for its next attempt', async () => {
+    scripts['/api/analyze'] = (request, response, earlier) =>
+      earlier === 0 ? fail(503)(request, response, 0) : ANALYSED;
+    const retry = { attempts: 2, delay: 600_000 };
+    const { id } = await harness.createCampaign(campaign({ steps: steps({ analysis: { retry } }) }));
+    const failed = harness.next('step.attempt_failed');
+    const { runId } = await harness.runs.start(id, { force: false });
+    expect((await failed).facts).toMatchObject({ retryInMs: 600_000 });
+    expect((await harness.read(runId)).steps[1]).toMatchObject({ status: 'running', error: { code: 'ENGINE_BUSY' } });
+    await clock.untilSleeping();
+    const stopped = harness.orchestrator.stop(60_000);
+    await harness.idle();
+    await clock.advance(20);
+    await stopped;
+    expect((await harness.read(runId)).run.status).toBe('queued');
+    const next = newHarness('next');
+    await next.orchestrator.execute(runId);
+    const { run, steps: rows } = await next.read(runId);
+    expect(run.status).toBe('completed');
+    expect(rows[1]).toMatchObject({ attempts: 2, error: null });
+    await next.close();
+  });
+
   test('abandons a step that outlasts the grace, and the next start repeats it', async () => {
     scripts['/api/analyze'] = (_, __, earlier) => (earlier === 0 ? undefined : ANALYSED);
     const asked = engine.asked('/api/analyze');

@@ -194,6 +194,55 @@ describe('pausing and resuming', () => {
   });
 });
 
+describe('a pause and runs that stand in line', () => {
+  test('cancels them and lets the running one go on', async () => {
+    const { id } = await control.create(definition({ overlap: 'queue' }));
+    const runIds = [newId(), newId(), newId()];
+    for (const runId of runIds)
+      await records.call('start_run', {
+        p_campaign_id: id,
+        p_run: { id: runId, trigger: 'manual' },
+        p_force: false,
+        p_at: '2026-01-05T08:30:00.000Z',
+      });
+    await records.call('claim_run', {
+      p_run_id: runIds[0],
+      p_worker: 'one',
+      p_now: '2026-01-05T08:30:00.000Z',
+      p_lease_ms: 30_000,
+    });
+    await control.pause(id);
+    const runs = await records.select('campaign_runs', { order: [{ column: 'id' }] });
+    expect(runs.map((run) => run.status)).toEqual(['running', 'cancelled', 'cancelled']);
+  });
+});
+
+describe('another budget for a campaign that sleeps for its budget', () => {
+  const asleep = {
+    status: 'paused',
+    paused_by: 'budget',
+    status_reason: 'The daily budget is used up.',
+    resume_at: '2026-01-06T00:00:00.000Z',
+  } as const;
+
+  test('wakes it, and what passed meanwhile is not fired', async () => {
+    const { id } = await control.create(definition({ budget: { daily: 1 } }));
+    await records.update('campaigns', asleep, [{ column: 'id', op: 'eq', value: id }]);
+    bench.clock.set('2026-01-05T09:30:00.000Z');
+    const row = await control.replace(id, definition({ budget: { daily: 5 } }));
+    expect(row).toMatchObject({ status: 'active', paused_by: null, resume_at: null, status_reason: null });
+    expect(row.next_run_at).toBe('2026-01-05T10:00:00.000Z');
+    expect(await bench.told(id)).toEqual(['09:00 skipped budget']);
+  });
+
+  test('is what wakes it: any other edit leaves it asleep', async () => {
+    const { id } = await control.create(definition({ budget: { daily: 1 } }));
+    await records.update('campaigns', asleep, [{ column: 'id', op: 'eq', value: id }]);
+    const row = await control.replace(id, definition({ budget: { daily: 1 }, description: 'edited' }));
+    expect(row).toMatchObject({ status: 'paused', paused_by: 'budget' });
+  });
+});
+
 describe('removing', () => {
   test('stops future fires, cancels what has not begun, leaves what runs and keeps the history', async () => {
     const { id } = await control.create(definition({ overlap: 'allow' }));
