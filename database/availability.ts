@@ -1,3 +1,4 @@
+import type { Clock } from '../shared/clock.ts';
 import { DatabaseUnavailableError } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import { isContention, type Records } from './records.ts';
@@ -6,6 +7,39 @@ import { isContention, type Records } from './records.ts';
 export function isOutage(error: unknown): boolean {
   return error instanceof DatabaseUnavailableError && !isContention(error);
 }
+
+/** A question asked of a database is given up after this long, in milliseconds, so that another one can be asked. */
+const PROBE_EXPIRES_MS = 30_000;
+
+/**
+ * Makes a question of whether something answers, itself answered within `limitMs` milliseconds. While an earlier question is on
+ * its way no second one is sent: a server that says nothing would else gather them.
+ */
+export function probe(ask: () => Promise<unknown>, clock: Clock, limitMs: number): () => Promise<boolean> {
+  let open: { askedAtMs: number; answer: Promise<boolean> } | null = null;
+  return async () => {
+    if (!open || clock.now() - open.askedAtMs >= PROBE_EXPIRES_MS) {
+      const question = { askedAtMs: clock.now(), answer: yesOrNo(ask()) };
+      open = question;
+      void question.answer.then(() => {
+        if (open === question) open = null;
+      });
+    }
+    const patience = new AbortController();
+    try {
+      const late = clock.sleep(limitMs, patience.signal).then(() => false);
+      return await Promise.race([open.answer, late]);
+    } finally {
+      patience.abort();
+    }
+  };
+}
+
+const yesOrNo = (answer: Promise<unknown>) =>
+  answer.then(
+    () => true,
+    () => false,
+  );
 
 /** Emits `database.lost` when a call finds the database gone, once, and `database.restored` when a later one gets through. */
 export function watchAvailability(records: Records, events: EventBus): Records {

@@ -79,7 +79,9 @@ export function isTransientState(sqlState: string): boolean {
 
 /** The SQLSTATE, or the code of another kind, that anything thrown carries; empty without one. */
 export function stateOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code ?? '') : '';
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : '';
 }
 
 /** Whether the database broke a statement off for the sake of another transaction: nothing was done, nothing is amiss. */

@@ -1,3 +1,4 @@
+import { isOutage } from '../database/availability.ts';
 import type { Records } from '../database/records.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -6,13 +7,19 @@ export interface RecoveryDependencies {
   records: Records;
   clock: Clock;
   logger: Logger;
-  enqueue: (runId: string) => Promise<void>;
+  queue: {
+    enqueueAll(runIds: readonly string[]): Promise<void>;
+    /** Whether jobs wait for a slot of this process already. */
+    busy: boolean;
+  };
 }
 
 /** A queued run is left to its own job this long before the sweep wakes a worker for it. */
 const QUEUED_GRACE_MS = 10_000;
 const SWEEP_EVERY_MS = 5_000;
 const MOST_RUNS = 500;
+/** While jobs wait for a slot here: the oldest only, whose worker may be gone. Others come when there is room. */
+const MOST_RUNS_BUSY = 50;
 
 /** Finds runs that nobody works on: queued without a job, or held by a worker whose lease has lapsed. */
 export class Recovery {
@@ -48,13 +55,13 @@ export class Recovery {
    * @param queuedGraceMs how long a queued run is left alone
    */
   async runOnce(queuedGraceMs: number = QUEUED_GRACE_MS): Promise<number> {
-    const { records, clock, enqueue } = this.#deps;
+    const { records, clock, queue } = this.#deps;
     const ids = await records.call<string[]>('runs_to_requeue', {
       p_now: iso(clock.now()),
       p_queued_before: iso(clock.now() - queuedGraceMs),
-      p_limit: MOST_RUNS,
+      p_limit: queue.busy ? MOST_RUNS_BUSY : MOST_RUNS,
     });
-    for (const id of ids) await enqueue(id);
+    await queue.enqueueAll(ids);
     return ids.length;
   }
 
@@ -66,7 +73,7 @@ export class Recovery {
         await this.runOnce(grace);
         grace = QUEUED_GRACE_MS;
       } catch (error) {
-        logger.warn('The sweep for lost runs failed; it will be repeated', { error });
+        if (!isOutage(error)) logger.warn('The sweep for lost runs failed; it will be repeated', { error });
       }
       await clock.sleep(SWEEP_EVERY_MS, this.#stop.signal).catch(() => undefined);
     }

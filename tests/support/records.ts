@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import type pg from 'pg';
+import type { ConstructorOptions } from 'pg-boss';
 import { COLUMNS } from '../../database/columns.ts';
 import { embeddedPool } from '../../database/embedded.ts';
 import { migrate, readMigrations } from '../../database/migrate.ts';
@@ -16,15 +17,18 @@ import { SqlRecords } from '../../database/sql.ts';
 export class MemoryRecords extends SqlRecords {
   readonly pool: pg.Pool;
   readonly pglite: PGlite;
+  /** What pg-boss is made with, on this database. */
+  readonly queue: ConstructorOptions;
 
   constructor(pglite: PGlite) {
-    const { pool } = embeddedPool(pglite);
+    const { pool, queue } = embeddedPool(pglite);
     super(pool, async () => {
       await pool.end();
       await pglite.close();
     });
     this.pool = pool;
     this.pglite = pglite;
+    this.queue = queue;
   }
 
   /** Empties every table, which is much faster than a new database. */
