@@ -7,7 +7,6 @@ import { type Clock, iso } from '../shared/clock.ts';
 import { AppError, ValidationError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { contextOf } from './context.ts';
-import { failureBody } from './failures.ts';
 import type { Answer, SelfSent } from './operation.ts';
 
 /** How long an answer is kept, in milliseconds. */
@@ -15,8 +14,6 @@ const KEPT_MS = 24 * 3_600_000;
 /** A claim without an answer is that of a crashed process after this, in milliseconds. */
 const ABANDONED_MS = 60_000;
 const SWEEP_EVERY_MS = 3_600_000;
-/** Refusals that hold for the moment only: kept, they would answer "try again" for a day. */
-const PASSING = new Set([408, 409, 425, 429]);
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** JSON with sorted names, so that two spellings of one body are one. */
@@ -28,9 +25,9 @@ function canonical(value: unknown): string {
 }
 
 /**
- * Gives a repeated POST the first answer. The first insert of a key wins; answers below 500 are kept for a day, for the same
- * caller, method and path, but not those that only hold for the moment (408, 409, 425, 429). A process that crashes between doing and keeping leaves a claim that is free again after a
- * minute: the request is then done once more.
+ * Gives a repeated POST the first answer. The first insert of a key wins; an answer that says the thing was done is kept for a
+ * day, for the same caller, method and path. A refusal did nothing, so it frees the key for the mended request. A process that
+ * crashes between doing and keeping leaves a claim that is free again after a minute: the request is then done once more.
  */
 export class Idempotency {
   readonly #records: Records;
@@ -102,11 +99,7 @@ export class Idempotency {
     try {
       answer = await work();
     } catch (error) {
-      if (error instanceof AppError && error.status < 500 && !PASSING.has(error.status) && !error.retryable)
-        await this.#settle(() =>
-          keys.keepAnswer(this.#records, key, claim, error.status, { body: failureBody(error) } as unknown as Json),
-        );
-      else await this.#settle(() => keys.freeKey(this.#records, key, claim));
+      await this.#settle(() => keys.freeKey(this.#records, key, claim));
       throw error;
     }
     if (typeof answer === 'function') await this.#settle(() => keys.freeKey(this.#records, key, claim));
