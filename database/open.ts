@@ -8,7 +8,7 @@ import type { Logger } from '../shared/logger.ts';
 import { watchAvailability } from './availability.ts';
 import { openEmbedded } from './embedded.ts';
 import { migrate } from './migrate.ts';
-import { addressOf, connectPool, connectionOptions } from './postgres.ts';
+import { addressOf, ANSWER_LIMIT, connectPool, connectionOptions } from './postgres.ts';
 import { RecordsError, type Records } from './records.ts';
 import { SqlRecords } from './sql.ts';
 import { SupabaseRecords } from './supabase.ts';
@@ -89,13 +89,26 @@ async function openSupabase(
   const records = new SupabaseRecords(supabase);
   undo.defer(() => records.close());
   await waitFor(() => records.checkSchema(), 'The Supabase project', options);
-  if (config.databaseUrl !== null) return { records, pool: null, boss: queueOn(config.databaseUrl), kind: 'supabase' };
+  if (config.databaseUrl !== null) {
+    await waitForQueue(config.databaseUrl, options);
+    return { records, pool: null, boss: queueOn(config.databaseUrl), kind: 'supabase' };
+  }
   const { queue } = undo.use(await openEmbedded(config.dataDir, options.logger));
   return { records, pool: null, boss: queue, kind: 'supabase' };
 }
 
+/** The queue opens its own connections later, and would say of an absent server only what the network says. */
+async function waitForQueue(url: string, options: OpenOptions): Promise<void> {
+  const records = new SqlRecords(connectPool(url, options.logger));
+  try {
+    await waitFor(() => records.ping(), `The queue's database at ${addressOf(url)}`, options);
+  } finally {
+    await records.close();
+  }
+}
+
 function queueOn(url: string): ConstructorOptions {
-  return { ...connectionOptions(url), max: QUEUE_CONNECTIONS };
+  return { ...connectionOptions(url), ...ANSWER_LIMIT, max: QUEUE_CONNECTIONS };
 }
 
 /** Resolves when the database answers; one that is absent is asked again, one that refuses is not. */

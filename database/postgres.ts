@@ -7,8 +7,8 @@ import { recordTypes } from './sql.ts';
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** A little more than the server's own limit, for a server that no longer answers at all. */
-const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+/** A little more than the server's own limit, for a server that no longer answers at all. Goes to pg, of pg-boss too. */
+export const ANSWER_LIMIT = { query_timeout: STATEMENT_TIMEOUT_MS + 5_000 };
 
 /** Host, port and database of a connection string, without its user and password: fit for messages. */
 export function addressOf(url: string): string {
@@ -48,7 +48,7 @@ export function connectPool(url: string, logger: Logger): Pool {
     max: MAX_CONNECTIONS,
     types: recordTypes,
     statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    ...ANSWER_LIMIT,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
   };
   const pool = new Pool(config);

@@ -164,6 +164,25 @@ describe('with SUPABASE_URL', () => {
     expect(await readdir(dataDir)).toEqual([]);
   });
 
+  test('and DATABASE_URL, an absent queue is waited for and a refusing one is told at once', async () => {
+    const clock = new TestClock();
+    const port = await freePort();
+    const databaseUrl = `postgres://someone:hidden@127.0.0.1:${port}/base`;
+    const failure = open({ supabase: project(), databaseUrl }, { clock, patienceMs: 1_000 }).catch(
+      (error: unknown) => error,
+    );
+    await clock.untilSleeping();
+    await clock.advance(1_000);
+    expect(await failure).toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      message: `The queue's database at 127.0.0.1:${port}/base cannot be reached.`,
+    });
+    const wrong = database.url.replace('postgres:postgres@', 'postgres:wrong-password@');
+    await expect(open({ supabase: project(), databaseUrl: wrong })).rejects.toMatchObject({
+      code: 'DATABASE_REFUSED',
+    });
+  });
+
   test('a wrong key and a missing schema are told at once', async () => {
     await expect(open({ supabase: { ...project(), serviceRoleKey: 'wrong' } })).rejects.toMatchObject({
       code: 'SUPABASE_KEY_REFUSED',
