@@ -15,7 +15,7 @@ import { refuseIfAllFailed } from './items.ts';
 import type { EngineAnswer, EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
 import { outputOf } from './step-output.ts';
 
-/** `complete` and `failed` come once a lead here. */
+/** `complete` and `failed` come once a lead here, unless `complete` carries the totals. */
 const traits: EngineTraits = {
   terminalEvents: ['summary', 'done'],
   closingEvent: 'done',
@@ -32,13 +32,18 @@ function analyzedByJobs(payload: JsonObject): number {
   );
 }
 
+/** How often `complete` came before the stream ended with another event. */
+function completesOf({ terminal, frames }: EngineAnswer): number | undefined {
+  return terminal === 'complete' ? undefined : frames?.['complete'];
+}
+
 function analyzed(answer: EngineAnswer): number | undefined {
   if (answer.dialect === 'job') return analyzedByJobs(answer.payload);
   const counted = countAt(answer.payload, SUCCEEDED);
   if (counted !== undefined) return counted;
   const items = itemsOf(answer.payload);
   if (items.length > 0) return items.filter((item) => item['success'] !== false).length;
-  return answer.frames?.['complete'] ?? countAt(answer.payload, ['results', 'total']);
+  return answer.itemsCompleted ?? completesOf(answer) ?? countAt(answer.payload, ['results', 'total']);
 }
 
 async function execute(context: StepContext): Promise<StepResult> {

@@ -2,6 +2,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Json, JsonObject } from '../database/tables.ts';
 import { isObject } from './answer-fields.ts';
 import { bounded } from './bounded-body.ts';
+import { namesLead, PER_LEAD_TERMINALS, subjectOfComplete } from './complete-frame.ts';
 import { checkOutcome } from './dialect-json.ts';
 import { engineFailed, engineMessage, invalidAnswer, saysNothingToDo } from './engine-errors.ts';
 import type { Wire, WireResponse } from './http-call.ts';
@@ -11,8 +12,8 @@ import { cleanText } from './summarize.ts';
 const ERROR_EVENTS = new Set(['error', 'failed', 'fatal', 'fatal_error']);
 /** These concern the whole call even where an `error` concerns one lead. */
 const FATAL_EVENTS = new Set(['fatal', 'fatal_error']);
-/** Fields by which a frame names the lead that it is about. */
-const ITEM_FIELDS = ['lead_id', 'leadId', 'lead', 'prospect_id', 'company', 'company_name', 'email', 'url'];
+/** After these a `complete` that came before was not the last word. */
+const WORKING_EVENTS = new Set(['started', 'step', 'progress', 'discovery_progress']);
 const MOST_EVENT_NAMES = 50;
 /** A longer frame carries rows, not progress. */
 const LONGEST_PROGRESS = 65_536;
@@ -58,13 +59,18 @@ function progressFacts({ name, payload }: Frame): JsonObject {
 
 /** Follows a stream frame by frame until its terminal event. */
 class StreamReader {
-  readonly #terminals: ReadonlySet<string>;
-  readonly #closing: string | undefined;
+  #terminals: ReadonlySet<string>;
+  #closing: string | undefined;
   readonly #perItem: boolean;
-  readonly #completeIsPerItem: boolean;
+  readonly #isExact: boolean;
   readonly #progress: (facts: JsonObject) => void;
   readonly #counts = new Map<string, number>();
   #terminal: Frame | null = null;
+  /** A `complete` that was the last one if the engine closes now. */
+  #perhapsLast: Frame | null = null;
+  #completeIsPerItem: boolean;
+  #sawLead = false;
+  #itemsCompleted = 0;
   #closed = false;
   #empty: string | null = null;
   #lastError: string | null = null;
@@ -73,6 +79,7 @@ class StreamReader {
     this.#terminals = new Set(traits.terminalEvents);
     this.#closing = traits.closingEvent;
     this.#perItem = traits.errorFramesArePerItem;
+    this.#isExact = traits.exactTerminals ?? false;
     this.#completeIsPerItem = !this.#terminals.has('complete');
     this.#progress = progress;
   }
@@ -92,7 +99,9 @@ class StreamReader {
     const frame = readFrame(message);
     if (this.#terminal) return this.#takeClosing(frame);
     this.#count(frame.name);
-    if (this.#terminals.has(frame.name)) return this.#end(frame);
+    if (WORKING_EVENTS.has(frame.name)) this.#perhapsLast = null;
+    if (frame.name === 'complete' ? this.#isLastComplete(frame) : this.#terminals.has(frame.name))
+      return this.#end(frame);
     if (ERROR_EVENTS.has(frame.name)) return this.#takeError(frame);
     if (message.data.length <= LONGEST_PROGRESS) this.#progress(progressFacts(frame));
   }
@@ -100,6 +109,29 @@ class StreamReader {
   #count(name: string): void {
     const key = this.#counts.has(name) || this.#counts.size < MOST_EVENT_NAMES ? name : 'other';
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  /** Whether a `complete` ends the stream: by what it says, unless the step names the events that do. */
+  #isLastComplete(frame: Frame): boolean {
+    const subject = subjectOfComplete(frame.payload);
+    if (subject === 'lead') this.#takeLead(frame);
+    if (this.#isExact) return this.#terminals.has(frame.name);
+    if (subject === 'lead') return false;
+    if (!this.#sawLead && subject === 'call') return true;
+    if (this.#terminals.has(frame.name)) return true;
+    this.#perhapsLast ??= frame;
+    return false;
+  }
+
+  /** From the first `complete` about one lead on, the stream is of the style whose last events are `summary` and `done`. */
+  #takeLead({ payload }: Frame): void {
+    this.#sawLead = true;
+    if (payload['success'] !== false) this.#itemsCompleted += 1;
+    this.#perhapsLast = null;
+    if (this.#isExact) return;
+    this.#completeIsPerItem = true;
+    this.#closing = 'done';
+    this.#terminals = new Set([...this.#terminals, ...PER_LEAD_TERMINALS].filter((name) => name !== 'complete'));
   }
 
   /** @throws {StepError} ENGINE_ANSWER_INVALID, ENGINE_FAILED */
@@ -112,10 +144,14 @@ class StreamReader {
   }
 
   #takeClosing(frame: Frame): void {
-    if (frame.name !== this.#closing || !this.#terminal) return;
+    if (!this.#terminal || frame.name === this.#terminal.name || !this.#mayClose(frame.name)) return;
     this.#count(frame.name);
     this.#terminal = { ...this.#terminal, payload: { ...frame.payload, ...this.#terminal.payload } };
-    this.#closed = true;
+    this.#closed = frame.name === this.#closing;
+  }
+
+  #mayClose(name: string): boolean {
+    return name === this.#closing || (!this.#isExact && PER_LEAD_TERMINALS.includes(name));
   }
 
   /** @throws {StepError} ENGINE_FAILED when the frame concerns the whole call */
@@ -135,12 +171,12 @@ class StreamReader {
   /** Where `complete` comes once per lead, so does its opposite: then a frame that names its lead is about that one. */
   #concernsItem({ payload }: Frame): boolean {
     if (this.#perItem) return true;
-    const places = isObject(payload['data']) ? [payload, payload['data']] : [payload];
-    return this.#completeIsPerItem && places.some((place) => ITEM_FIELDS.some((field) => Object.hasOwn(place, field)));
+    return this.#completeIsPerItem && namesLead(payload);
   }
 
-  /** @throws {StepError} ENGINE_STREAM_ENDED_EARLY when no terminal event has come */
+  /** @throws {StepError} ENGINE_STREAM_ENDED_EARLY when no terminal event has come; what the last frame may say */
   answer(cause?: unknown): EngineAnswer {
+    if (!this.#terminal && this.#perhapsLast && cause === undefined) this.#end(this.#perhapsLast);
     const frames = Object.fromEntries(this.#counts);
     if (this.#terminal)
       return {
@@ -148,6 +184,7 @@ class StreamReader {
         payload: this.#terminal.payload,
         terminal: this.#terminal.name,
         frames,
+        ...(this.#itemsCompleted === 0 ? {} : { itemsCompleted: this.#itemsCompleted }),
         ...(this.#empty === null ? {} : { empty: this.#empty }),
       };
     const expected = [...this.#terminals].map((name) => `"${name}"`).join(' or ');

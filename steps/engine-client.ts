@@ -90,7 +90,8 @@ class EngineCallInProgress {
   constructor(wire: Wire, context: CallContext, traits: EngineTraits) {
     this.#wire = wire;
     this.#context = context;
-    this.#traits = context.call.terminalEvents ? { ...traits, terminalEvents: context.call.terminalEvents } : traits;
+    const { terminalEvents } = context.call;
+    this.#traits = terminalEvents ? { ...traits, terminalEvents, exactTerminals: true } : traits;
   }
 
   async answer(): Promise<EngineAnswer> {

@@ -15,7 +15,7 @@ async function execute(context: StepContext): Promise<StepResult> {
   const output = outputOf(answer);
   if (answer.empty !== undefined) return { outcome: 'empty', counts: { emails_composed: 0 }, costMicros, output };
   const results = resultsOf(answer);
-  const composed = sumCounts(results, (result) => countAt(result, COMPOSED));
+  const composed = sumCounts(results, (result) => countAt(result, COMPOSED)) ?? answer.itemsCompleted;
   const failed = sumCounts(results, (result) => countAt(result, ['failed'])) ?? answer.frames?.['error'];
   refuseIfAllFailed('leads', { done: composed, failed }, answer.payload, costMicros);
   return {

@@ -110,6 +110,8 @@ export interface EngineAnswer {
   terminal?: string;
   /** How often each event name came, for streams; a lead's own `error` frames are counted here. */
   frames?: Record<string, number>;
+  /** How many `complete` frames named a lead and did not say that it failed, for streams that have any. */
+  itemsCompleted?: number;
   /** The engine found nothing to work on and reported that as an error; its words. */
   empty?: string;
 }
@@ -126,6 +128,8 @@ export interface EngineHttp {
 /** What one engine does differently on the wire. */
 export interface EngineTraits {
   terminalEvents: readonly string[];
+  /** The step named the terminal events itself: then no `complete` is told from another by what it says. */
+  exactTerminals?: boolean;
   /** Whether an `error` frame concerns one lead only (counted) rather than the whole call (failure). */
   errorFramesArePerItem: boolean;
   /** An event that follows the terminal one shortly and may add to it. */

@@ -37,7 +37,7 @@ describe('an event stream', () => {
   });
 
   test('has its terminal names per engine, and a step may name others', async () => {
-    const frames = [named('complete', { lead_id: 'a' }), named('finished', { total: 1 })];
+    const frames = [named('complete', { n: 1 }), named('finished', { total: 1 })];
     expect((await follow(frames)).terminal).toBe('complete');
     const call = { terminalEvents: ['finished'] };
     expect(await follow(frames, plainTraits, { call })).toMatchObject({
@@ -170,6 +170,121 @@ describe('an event stream', () => {
     const answer = await follow([frames.join(''), named('__proto__', {}), named('complete', {})]);
     expect(Object.keys(answer.frames ?? {}).length).toBeLessThanOrEqual(52);
     expect(Object.values(answer.frames ?? {}).reduce((sum, count) => sum + count, 0)).toBe(202);
+  });
+});
+
+describe('a `complete` frame', () => {
+  const TOTALS: [string, string][] = [
+    ['unnamed, with a summary', unnamed({ type: 'complete', summary: { total: 3, successful: 3, totalCost: 0.3 } })],
+    ['named, with a summary', named('complete', { success: true, summary: { successful: 3 } })],
+    ['counts at the top', named('complete', { successful: 3, failed: 0, cost: 0.3 })],
+    ['counts in data', unnamed({ type: 'complete', data: { completed: 3 } })],
+    ['counts in result.data', unnamed({ type: 'complete', result: { data: { saved: 3 } } })],
+    ['a total cost', named('complete', { total_cost: 0.3 })],
+    ['success alone', named('complete', { success: true })],
+    ['a summary beside a tenant and its page', named('complete', { company_id: 7, url: '/r', summary: { total: 3 } })],
+  ];
+
+  test.each(TOTALS)('that carries totals ends the stream of every engine: %s', async (_case, frame) => {
+    for (const traits of [plainTraits, perItem, perLead])
+      expect(await follow([frame], traits, { closingLimitMs: 20 })).toMatchObject({ terminal: 'complete' });
+  });
+
+  const LEADS: [string, object][] = [
+    ['lead_id', { lead_id: 1, success: true, cost: 0.1 }],
+    ['leadId in data', { data: { leadId: 'a', total_cost: 0.1 } }],
+    ['lead, with a summary of its own', { lead: { name: 'A' }, summary: { total: 5, failed: 1 } }],
+    ['prospect_id in result', { result: { prospect_id: 0, grade: 'A' } }],
+    ['company_id', { company_id: 'a', success: true }],
+    ['url', { url: 'https://a.example', total_cost: 0.02 }],
+    ['website', { website: 'https://a.example', success: false }],
+    ['index', { index: 0, success: true }],
+    ['current of total', { current: 1, total: 2, completed: 1 }],
+  ];
+
+  test.each(LEADS)(
+    'that names one lead ends the stream of no engine, `summary` and `done` do: %s',
+    async (_case, lead) => {
+      const frames = [named('complete', lead), named('summary', { completed: 1 }), named('done', { ms: 5 })];
+      for (const traits of [plainTraits, perItem, perLead])
+        expect(await follow(frames, traits)).toMatchObject({
+          terminal: 'summary',
+          payload: { completed: 1, ms: 5 },
+          frames: { complete: 1, summary: 1, done: 1 },
+        });
+      const failure = await failureOf(follow([frames[0] ?? ''], plainTraits, { close: true }));
+      expect(failure.code).toBe('ENGINE_STREAM_ENDED_EARLY');
+      expect(failure.message).toContain('without "summary" or "done"');
+    },
+  );
+
+  test('about a lead is counted unless it says that the lead failed', async () => {
+    const frames = [{ lead_id: 1 }, { lead_id: 2, success: false }, { lead_id: 3 }].map((lead) =>
+      named('complete', lead),
+    );
+    expect(await follow([...frames, named('done', {})])).toMatchObject({ itemsCompleted: 2, frames: { complete: 3 } });
+    expect(await follow([unnamed({ type: 'complete' })])).not.toHaveProperty('itemsCompleted');
+  });
+
+  test('with totals that follows those of the leads counts when the engine closes, and not before `summary`', async () => {
+    const frames = [named('complete', { lead_id: 1, success: false }), named('complete', { successful: 0, failed: 1 })];
+    expect(await follow(frames, perLead, { close: true })).toMatchObject({
+      terminal: 'complete',
+      payload: { failed: 1 },
+    });
+    expect(await follow([...frames, named('summary', { failed: 2 }), named('done', {})], perLead)).toMatchObject({
+      terminal: 'summary',
+      payload: { failed: 2 },
+    });
+  });
+
+  test('that tells nothing ends a stream that the engine then closes, where `summary` and `done` are the rule', async () => {
+    const bare = unnamed({ type: 'complete' });
+    expect(await follow([bare, bare], perLead, { close: true })).toMatchObject({ terminal: 'complete' });
+    expect(await follow([bare, named('done', { n: 1 })], perLead)).toMatchObject({
+      terminal: 'done',
+      payload: { n: 1 },
+    });
+  });
+
+  test.each([
+    ['more work follows', [unnamed({ type: 'complete' }), unnamed({ type: 'progress' })]],
+    ['a lead follows', [unnamed({ type: 'complete' }), unnamed({ type: 'complete', lead_id: 1 })]],
+  ])('that tells nothing ends no stream when %s', async (_case, frames) => {
+    const failure = await failureOf(follow(frames, perLead, { close: true }));
+    expect(failure.code).toBe('ENGINE_STREAM_ENDED_EARLY');
+  });
+
+  test('that tells nothing does not end a stream whose connection breaks', async () => {
+    await using engine = await startEngine(async (_request, response) => {
+      openStream(response);
+      await new Promise<void>((resolve) => response.write(unnamed({ type: 'complete' }), () => resolve()));
+      response.socket?.destroy();
+    });
+    await using bench = makeBench();
+    const failure = await failureOf(bench.client.run(bench.context({ url: engine.url }), perLead));
+    expect(failure.code).toBe('ENGINE_STREAM_ENDED_EARLY');
+  });
+
+  test('that says success: false of the whole call is a failure everywhere', async () => {
+    const failure = await failureOf(follow([named('complete', { success: false, error: 'Out of credits' })], perLead));
+    expect(failure).toMatchObject({ code: 'ENGINE_FAILED', message: 'Out of credits' });
+  });
+
+  test('with totals is joined by the `summary` and `done` that follow at once', async () => {
+    const frames = [
+      named('complete', { success: true }),
+      named('summary', { successful: 3 }),
+      named('done', { ms: 5 }),
+    ];
+    expect((await follow(frames, perLead)).payload).toEqual({ success: true, successful: 3, ms: 5 });
+  });
+
+  test('ends the stream or not as the step says where it names the terminal events, whatever the frame carries', async () => {
+    const lead = named('complete', { lead_id: 1 });
+    expect((await follow([lead], perLead, { call: { terminalEvents: ['complete'] } })).payload).toEqual({ lead_id: 1 });
+    const totals = [named('complete', { summary: { total: 3 } }), lead, named('summary', {}), named('end', { n: 1 })];
+    expect(await follow(totals, perLead, { call: { terminalEvents: ['end'] } })).toMatchObject({ terminal: 'end' });
   });
 });
 

@@ -91,6 +91,31 @@ describe('analysis', () => {
     expect(result).toMatchObject({ counts: { leads_analyzed: 2 }, costMicros: null });
   });
 
+  test.each([
+    ['unnamed', unnamed({ type: 'complete', summary: { total: 3, successful: 3, failed: 0, totalCost: 0.3 } })],
+    ['named', named('complete', { success: true, summary: { total: 3, successful: 3, failed: 0, totalCost: 0.3 } })],
+    ['counts at the top', named('complete', { successful: 3, failed: 0, total_cost: 0.3 })],
+    ['counts in data', unnamed({ type: 'complete', data: { successful: 3, cost: 0.3 } })],
+  ])('a stream whose one `complete` carries the totals completes: %s', async (_case, frame) => {
+    const result = await runKind(analysis, (_request, response) => {
+      openStream(response, unnamed({ type: 'started' }), unnamed({ type: 'progress', data: { current: 1 } }), frame);
+      response.end();
+    });
+    expect(result).toMatchObject({ outcome: 'completed', counts: { leads_analyzed: 3 }, costMicros: 300_000 });
+  });
+
+  test.each([[{ type: 'complete' }], [{ type: 'complete', success: true }]])(
+    'a last `complete` without counts is no lead: %j',
+    async (frame) => {
+      const result = await runKind(analysis, (_request, response) => {
+        openStream(response, unnamed({ type: 'started' }), unnamed(frame));
+        response.end();
+      });
+      expect(result).toMatchObject({ outcome: 'completed', counts: {}, costMicros: null });
+      expect(result.counts).toEqual({});
+    },
+  );
+
   test('a failure that names no lead fails the step', async () => {
     const failure = await failureOf(
       runKind(analysis, (_request, response) => openStream(response, named('failed', { error: 'Out of credits' }))),
@@ -177,6 +202,28 @@ describe('compose', () => {
     );
     expect(result).toMatchObject({ outcome: 'empty', costMicros: 0 });
   });
+
+  test.each<[object, number]>([
+    [{ completed: 2, failed: 0 }, 2],
+    [{ duration_ms: 5 }, 2],
+  ])(
+    '`complete` once per lead waits for `summary` and `done`, which may leave out the count: %j',
+    async (summary, count) => {
+      const result = await runKind(outreach, (_request, response) =>
+        openStream(
+          response,
+          named('complete', { lead_id: 1 }),
+          named('complete', { lead_id: 2 }),
+          named('summary', summary),
+          named('done', {}),
+        ),
+      );
+      expect(result).toMatchObject({
+        counts: { emails_composed: count },
+        output: { frames: { complete: 2, done: 1 } },
+      });
+    },
+  );
 
   test('a fatal_error frame fails the whole call even here', async () => {
     const failure = await failureOf(
