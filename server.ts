@@ -1,12 +1,15 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { createApp } from './api/app.ts';
 import { answerClientError } from './api/client-error.ts';
 import { createMetrics } from './api/metrics.ts';
+import { readiness } from './api/readiness.ts';
+import { answerStarting } from './api/starting.ts';
 import { BudgetLedger } from './budget/ledger.ts';
 import { Journal } from './database/journal.ts';
-import { openDatabase } from './database/open.ts';
+import { type Database, openDatabase } from './database/open.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
 import { campaignResumed } from './notifications/messages.ts';
 import { Orchestrator } from './orchestrator.ts';
@@ -17,7 +20,7 @@ import { CampaignFiles } from './scheduler/campaign-files.ts';
 import { CronScheduler } from './scheduler/cron-scheduler.ts';
 import { Recovery } from './scheduler/recovery.ts';
 import { RunQueue } from './scheduler/run-queue.ts';
-import { systemClock } from './shared/clock.ts';
+import { type Clock, systemClock } from './shared/clock.ts';
 import { type Config, loadConfig } from './shared/config.ts';
 import { AppError, ValidationError } from './shared/errors.ts';
 import { logEvents } from './shared/event-log.ts';
@@ -33,41 +36,86 @@ const TELLING: ReadonlySet<string> = new Set(['run.finished', 'run.waiting', 'st
 /** How long a stop waits for answers that are on their way, in milliseconds. */
 const HTTP_GRACE_MS = 5_000;
 
+/** The HTTP side before there is a service behind it: the port is taken first, and the app comes in when it can work. */
+interface Door {
+  server: Server;
+  port: number;
+  open(app: RequestListener): void;
+}
+
+/** What every part is given. */
+interface Ground {
+  config: Config;
+  logger: Logger;
+  clock: Clock;
+  events: EventBus;
+  worker: string;
+  leaseMs: number;
+  publicUrl: string;
+}
+
 /**
- * Puts the service together and starts it: configuration → database → queue → scheduler → HTTP. What was started is stopped in
- * reverse order when the returned stack is disposed: first nothing new comes in, then runs in flight end or are abandoned,
- * then the database closes.
+ * Puts the service together and starts it: configuration → port → database → queue → scheduler → HTTP. The port comes first, so
+ * that a second process started by mistake ends before it touches a run. What was started is stopped in reverse order
+ * when the returned stack is disposed: first nothing new comes in, then runs in flight end or are abandoned, then the
+ * database closes.
  */
 async function startService(config: Config, logger: Logger): Promise<AsyncDisposableStack> {
   await using starting = new AsyncDisposableStack();
-  const clock = systemClock;
   const events = new EventBus();
   starting.defer(logEvents(events, logger));
-  const publicUrl =
-    config.publicUrl ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`;
-  const worker = `${hostname()}/${process.pid}/${newId()}`;
-
+  const door = await takePort(config);
+  starting.defer(() => stopServer(door.server));
+  const ground: Ground = {
+    config,
+    logger,
+    clock: systemClock,
+    events,
+    worker: `${hostname()}/${process.pid}/${newId()}`,
+    leaseMs: config.leaseMs,
+    publicUrl: config.publicUrl ?? `http://${linkHost(config.host)}:${door.port}`,
+  };
   const database = await openDatabase(config, { logger, events });
   starting.defer(() => database.close());
+  const parts = makeParts(ground, database, starting);
+  await startParts(parts, ground, database, starting);
+
+  const stopping = new AbortController();
+  door.open(createApp({ ...ground, ...parts, records: database.records, stopping: stopping.signal }));
+  starting.defer(() => stopServer(door.server));
+  starting.defer(() => stopping.abort());
+  logger.info('Service ready', { url: ground.publicUrl, database: database.kind, campaigns: config.campaignsDir });
+  return starting.move();
+}
+
+/** Listens, and says to everybody that the service is starting until the door is opened. Rejects when the port is not free. */
+async function takePort({ host, port }: Config): Promise<Door> {
+  let answer: RequestListener = answerStarting;
+  const server = createServer((request, response) => answer(request, response)).on('clientError', answerClientError);
+  server.listen(port, host);
+  await once(server, 'listening');
+  return { server, port: (server.address() as AddressInfo).port, open: (app) => (answer = app) };
+}
+
+/** The host that links name. A service that listens on every address is reached by the machine's name. */
+function linkHost(host: string): string {
+  if (/^(0\.0\.0\.0|\[?::\]?)$/.test(host)) return hostname();
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+/** Makes every part and ties them together; starts none. */
+function makeParts(ground: Ground, database: Database, stack: AsyncDisposableStack) {
+  const { config, clock, events, logger, publicUrl } = ground;
   const { records } = database;
+  const shared = { ...ground, records };
   const queueDepth = () => records.count('campaign_runs', [{ column: 'status', op: 'eq', value: 'queued' }]);
   const metrics = createMetrics(events, { queueDepth });
   const origins = originPolicy(config);
   const http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock });
-  starting.defer(() => http.close());
-
-  const dispatcher = new Dispatcher({ records, clock, events, logger, config });
-  starting.defer(() => dispatcher.stop());
-  const shared = { records, clock, events, logger, worker, leaseMs: config.leaseMs, publicUrl, config };
-  const ledger = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
+  stack.defer(() => http.close());
+  const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
-  const orchestrator = new Orchestrator({
-    ...shared,
-    http,
-    enqueue,
-    journal: new Journal(records),
-    ledger,
-  });
+  const orchestrator = new Orchestrator({ ...shared, http, enqueue, journal: new Journal(records), ledger: budget });
   const queue = new RunQueue({
     connection: database.boss,
     execute: (runId) => orchestrator.execute(runId),
@@ -80,10 +128,8 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
     onLost: (runId) => orchestrator.fence(runId),
     onCancel: (runId, reason) => orchestrator.cancel(runId, reason),
   });
-  const recovery = new Recovery({ ...shared, queue });
   const environment = { origins, engines: config.engines, referenceNames: Object.keys(config.references) };
   const campaigns = new CampaignControl({ ...shared, environment });
-  const files = new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir });
   const scheduler = new CronScheduler({
     ...shared,
     enqueue,
@@ -95,59 +141,53 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
         nowMs: clock.now(),
       }),
   });
-  const runs = new RunControl({
-    ...shared,
-    enqueue,
-    cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason),
-  });
-
-  if (database.kind === 'embedded') await recovery.voidLeases();
-  keeper.start();
-  starting.defer(() => keeper.stop());
-  starting.defer(() => orchestrator.stop(config.stopGraceMs));
-  await queue.start();
-  starting.defer(() => queue.stop());
-  recovery.start();
-  starting.defer(() => recovery.stop());
-  dispatcher.start();
-  starting.defer(events.subscribe(({ type }) => TELLING.has(type) && dispatcher.wake()));
-  await files.start();
-  starting.defer(() => files.stop());
-  scheduler.start();
-  starting.defer(() => scheduler.stop());
-
-  const stopping = new AbortController();
-  const ready = async () => {
-    const reachable = await records.ping().then(
-      () => true,
-      () => false,
-    );
-    const checks = [
-      { name: 'database', ok: reachable, ...(reachable ? {} : { message: 'The database does not answer.' }) },
-      { name: 'queue', ok: true },
-    ];
-    return { ready: checks.every((check) => check.ok), checks };
-  };
-  const app = createApp({
-    ...shared,
-    campaigns,
-    runs,
+  return {
     metrics,
+    budget,
+    orchestrator,
+    queue,
+    keeper,
     environment,
-    budget: ledger,
-    health: { ready },
-    stopping: stopping.signal,
-  });
-  const server = createServer(app).on('clientError', answerClientError).listen(config.port, config.host);
-  await once(server, 'listening');
-  starting.defer(() => stopServer(server));
-  starting.defer(() => stopping.abort());
-  logger.info('Service ready', { url: publicUrl, database: database.kind, campaigns: config.campaignsDir });
-  return starting.move();
+    campaigns,
+    scheduler,
+    dispatcher: new Dispatcher(shared),
+    recovery: new Recovery({ ...shared, queue }),
+    files: new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir }),
+    runs: new RunControl({ ...shared, enqueue, cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason) }),
+    health: { ready: readiness(records, queue, clock) },
+  };
+}
+
+type Parts = ReturnType<typeof makeParts>;
+
+/** Starts the parts in the order in which they need each other, and puts their ends on the stack. */
+async function startParts(
+  parts: Parts,
+  ground: Ground,
+  database: Database,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { orchestrator, queue, keeper, recovery, dispatcher, files, scheduler } = parts;
+  stack.defer(() => dispatcher.stop());
+  if (database.kind === 'embedded') await recovery.voidLeases();
+  stack.defer(() => keeper.stop());
+  keeper.start();
+  stack.defer(() => orchestrator.stop(ground.config.stopGraceMs));
+  stack.defer(() => queue.stop());
+  await queue.start();
+  stack.defer(() => recovery.stop());
+  recovery.start();
+  dispatcher.start();
+  stack.defer(ground.events.subscribe(({ type }) => TELLING.has(type) && dispatcher.wake()));
+  stack.defer(() => files.stop());
+  await files.start();
+  stack.defer(() => scheduler.stop());
+  scheduler.start();
 }
 
 /** Accepts nothing new, lets answers on their way go out, then closes what is left. */
 async function stopServer(server: Server): Promise<void> {
+  if (!server.listening) return;
   const closed = once(server, 'close');
   server.close();
   const idle = setInterval(() => server.closeIdleConnections(), 50);
@@ -169,15 +209,9 @@ function reportStartFailure(error: unknown): void {
   process.exitCode = 1;
 }
 
-async function main(): Promise<void> {
-  const config = loadConfig();
-  const logger = makeLogger(config, secretsOf(config));
-  if (config.hostRefused)
-    logger.warn('HOST is ignored: without API_KEYS the service listens on loopback only', { host: config.hostRefused });
-  await using service = await startService(config, logger);
-  void service;
-  // Only now: a signal during the start ends the process at once, and the next start repairs what there is to repair.
-  const stop = new Promise<string>((resolve) => {
+/** Resolves with what asks the process to stop. */
+function stopRequest(logger: Logger): Promise<string> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
     for (const fault of ['uncaughtException', 'unhandledRejection'] as const)
       process.on(fault, (error: unknown) => {
@@ -186,12 +220,32 @@ async function main(): Promise<void> {
         resolve(fault);
       });
   });
-  const reason = await stop;
-  logger.info('Service stopping', { reason });
 }
 
-try {
-  await main();
-} catch (error) {
-  reportStartFailure(error);
+async function start(): Promise<{ service: AsyncDisposableStack; logger: Logger } | null> {
+  try {
+    const config = loadConfig();
+    const logger = makeLogger(config, secretsOf(config));
+    if (config.hostRefused)
+      logger.warn('HOST is ignored: without API_KEYS the service listens on loopback only', {
+        host: config.hostRefused,
+      });
+    return { service: await startService(config, logger), logger };
+  } catch (error) {
+    reportStartFailure(error);
+    return null;
+  }
+}
+
+const started = await start();
+if (started) {
+  const { service, logger } = started;
+  // Only now: a signal during the start ends the process at once, and the next start repairs what there is to repair.
+  logger.info('Service stopping', { reason: await stopRequest(logger) });
+  try {
+    await service.disposeAsync();
+  } catch (error) {
+    logger.error('The service did not stop cleanly; the next start repairs what there is to repair', { error });
+    process.exitCode = 1;
+  }
 }

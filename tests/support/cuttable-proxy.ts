@@ -7,12 +7,28 @@ export interface CuttableProxy {
   cut(): Promise<void>;
   /** Accepts connections again, on the same port. */
   restore(): Promise<void>;
+  /** Passes nothing on any more, of old connections and new ones, and breaks none: a server that hangs. */
+  freeze(): void;
+  /** Passes everything on again, also what came in the meantime. */
+  thaw(): void;
   close(): Promise<void>;
+}
+
+function join([inside, outside]: [Socket, Socket]): void {
+  inside.pipe(outside);
+  outside.pipe(inside);
+}
+
+function part([inside, outside]: [Socket, Socket]): void {
+  inside.unpipe(outside);
+  outside.unpipe(inside);
 }
 
 /** Stands between a client and a server on loopback, so that a test can take the server away and give it back. */
 export async function cuttableProxy(target: number): Promise<CuttableProxy> {
   const sockets = new Set<Socket>();
+  const pairs = new Set<[Socket, Socket]>();
+  let frozen = false;
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
@@ -21,8 +37,10 @@ export async function cuttableProxy(target: number): Promise<CuttableProxy> {
     const outside = connect(target, '127.0.0.1');
     keep(inside);
     keep(outside);
-    inside.pipe(outside).pipe(inside);
-    inside.once('close', () => outside.destroy());
+    const pair: [Socket, Socket] = [inside, outside];
+    pairs.add(pair);
+    if (!frozen) join(pair);
+    inside.once('close', () => pairs.delete(pair) && outside.destroy());
     outside.once('close', () => inside.destroy());
   });
   const listen = async (port: number) => {
@@ -38,5 +56,13 @@ export async function cuttableProxy(target: number): Promise<CuttableProxy> {
     for (const socket of sockets) socket.destroy();
     await closed;
   };
-  return { port, cut, restore: () => listen(port), close: cut };
+  const freeze = () => {
+    frozen = true;
+    pairs.forEach(part);
+  };
+  const thaw = () => {
+    frozen = false;
+    pairs.forEach(join);
+  };
+  return { port, cut, restore: () => listen(port), freeze, thaw, close: cut };
 }
