@@ -1,8 +1,8 @@
 import express from 'express';
 import type { Request, Response } from 'express';
 import { AppError, ValidationError } from '../shared/errors.ts';
+import { jsonPath } from '../shared/json.ts';
 import { findJsonFault } from './json-fault.ts';
-import { pathOf } from './operation.ts';
 
 /** The largest body in bytes, after decompression. */
 export const BODY_LIMIT = 1_048_576;
@@ -96,5 +96,5 @@ function checkStorable(root: unknown): void {
 
 function refuse(path: readonly PropertyKey[], message: string, mend: string): never {
   // Eight steps of a path tell the place; thousands would be the answer.
-  throw new ValidationError('The request has problems.', [{ path: pathOf(path.slice(0, 8)), message, mend }]);
+  throw new ValidationError('The request has problems.', [{ path: jsonPath(path.slice(0, 8)), message, mend }]);
 }

@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Scope } from '../shared/config.ts';
-import type { Problem } from '../shared/errors.ts';
 import { ValidationError } from '../shared/errors.ts';
+import { problemsOf } from '../shared/zod-problems.ts';
 import type { ApiDeps } from './deps.ts';
 
 /** An answer as a value, so that it can be kept for a repeated request. */
@@ -64,6 +64,12 @@ export interface RawInput {
   body: unknown;
 }
 
+const BODY_MISSING = {
+  path: '',
+  message: 'the body is missing',
+  mend: 'send a JSON object as the body, with Content-Type: application/json',
+};
+
 /** One method of one path: how it is described, checked and answered. */
 export interface Operation extends Description {
   params?: z.ZodType;
@@ -89,12 +95,23 @@ export function operation<
   return {
     ...description,
     prepare(raw, request) {
-      const checked = {
-        params: params.safeParse({ ...(raw.params as object) }),
-        query: query.safeParse({ ...(raw.query as object) }),
-        body: body.safeParse(raw.body === undefined && spec.bodyOptional ? {} : raw.body),
+      const given = {
+        params: { ...(raw.params as object) },
+        query: { ...(raw.query as object) },
+        body: raw.body === undefined && spec.bodyOptional ? {} : raw.body,
       };
-      const problems = Object.values(checked).flatMap((result) => (result.success ? [] : problemsOf(result.error)));
+      const checked = {
+        params: params.safeParse(given.params),
+        query: query.safeParse(given.query),
+        body: body.safeParse(given.body),
+      };
+      const isBodyMissing = spec.body !== undefined && given.body === undefined;
+      const problems = [
+        ...(checked.params.error ? problemsOf(checked.params.error, given.params, { source: 'text' }) : []),
+        ...(checked.query.error ? problemsOf(checked.query.error, given.query, { source: 'text' }) : []),
+        ...(checked.body.error && !isBodyMissing ? problemsOf(checked.body.error, given.body, { schema: body }) : []),
+        ...(isBodyMissing ? [BODY_MISSING] : []),
+      ];
       if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
       const input = {
         params: checked.params.data as z.output<P>,
@@ -105,25 +122,4 @@ export function operation<
       return (deps) => handle(input, deps);
     },
   };
-}
-
-/** zod's issues as the API tells them. */
-export function problemsOf(error: z.ZodError): Problem[] {
-  return error.issues.flatMap((issue) => {
-    const path = pathOf(issue.path);
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-    return issue.keys.map((key) => ({
-      path: path === '' ? key : `${path}.${key}`,
-      message: 'is not known here',
-      mend: 'leave it out or check its spelling',
-    }));
-  });
-}
-
-/** `['steps', 2, 'timeout']` as `steps[2].timeout`. */
-export function pathOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, part) => {
-    if (typeof part === 'number') return `${text}[${part}]`;
-    return text === '' ? String(part) : `${text}.${String(part)}`;
-  }, '');
 }

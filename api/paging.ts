@@ -10,10 +10,10 @@ function cursor(accepts: (position: string) => boolean) {
   return z
     .string()
     .max(200)
-    .refine(
-      (text) => accepts(decode(text)) && encode(decode(text)) === text,
-      'is not a cursor of this list; leave it out to begin',
-    )
+    .refine((text) => accepts(decode(text)) && encode(decode(text)) === text, {
+      error: 'is not a cursor of this list',
+      params: { mend: 'give the nextCursor of the page before, or leave it out to begin' },
+    })
     .transform(decode)
     .optional()
     .meta({ description: '`nextCursor` of the page before.' });

@@ -5,7 +5,8 @@ import { CHANNEL, ENV_REFERENCE } from './notification-schema.ts';
 import type { ProblemList } from './problem-list.ts';
 import type { StepView } from './step-views.ts';
 
-const ENDPOINT_MEND =
+export const SLACK_MEND = 'write true, false, null, "#channel" or "{{ env.SLACK_WEBHOOK_URL }}"';
+export const ENDPOINT_MEND =
   'write an address such as "http://localhost:3010/api/prospect", a path such as "/api/prospect", or leave it out';
 
 /** What is wrong with an endpoint, and the mend; undefined when nothing is. */
@@ -66,7 +67,7 @@ function slackProblem(text: string, env: DefinitionEnvironment): [string, string
     'is no Slack target',
     /^[\p{L}\p{N}_-]+$/u.test(text)
       ? `did you mean ${JSON.stringify(`#${text.toLowerCase().slice(0, 80)}`)}?`
-      : 'write true, false, null, "#channel" or "{{ env.SLACK_WEBHOOK_URL }}"',
+      : SLACK_MEND,
   ];
 }
 

@@ -2,6 +2,7 @@ import { jsonPath, ownField, valueAt } from '../shared/json.ts';
 import { nearest } from '../shared/nearest.ts';
 import { findReferences, type Reference } from '../shared/references.ts';
 import { literally, type Variable } from '../shared/reference-syntax.ts';
+import { wordsOf } from '../shared/zod-problems.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { checkEndpoints, unknownEnvironment } from './address-checks.ts';
 import type { DefinitionEnvironment } from './environment.ts';
@@ -55,7 +56,8 @@ function checkParamsOfKind(view: StepView, params: unknown, problems: ProblemLis
   for (const issue of parsed?.error?.issues ?? []) {
     const value = valueAt(params, issue.path);
     if (typeof value === 'string' && value.includes('{{')) continue;
-    problems.add(jsonPath([...view.keys, 'params', ...issue.path]), issue.message);
+    const { message, mend } = wordsOf(issue, value);
+    problems.add(jsonPath([...view.keys, 'params', ...issue.path]), message, mend);
   }
 }
 

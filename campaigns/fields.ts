@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../shared/json.ts';
 import { isJsonObject } from '../shared/json.ts';
 import { MAX_DOLLARS } from '../shared/money.ts';
+import { describe } from '../shared/zod-problems.ts';
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^\s*(?:\d+(?:\.\d+)?\s*(?:ms|s|m|h|d)\s*)+$/;
@@ -22,16 +23,10 @@ export function formatDuration(ms: number): string {
   return `${ms / (UNITS[unit] ?? 1)}${unit}`;
 }
 
-/** A value as a message names it. */
-export function describe(value: unknown): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'number') return String(value);
-  if (typeof value === 'string') return value.length > 60 ? 'a longer text' : `the text ${JSON.stringify(value)}`;
-  return Array.isArray(value) ? 'a list' : 'an object';
-}
+export const DURATION_MEND = 'write milliseconds such as 300000, or a text such as "90s", "15m" or "1h"';
 
 /** A length of time: whole milliseconds, or text with units; milliseconds come out. */
 export function duration(low: number, high: number, fallback?: number) {
-  const mend = 'write milliseconds such as 300000, or a text such as "90s", "15m" or "1h"';
   const bounds = `between ${formatDuration(low)} and ${formatDuration(high)}`;
   return z
     .union(
@@ -45,7 +40,7 @@ export function duration(low: number, high: number, fallback?: number) {
       const ms = typeof value === 'number' ? value : parseDuration(value);
       if (ms !== null && Number.isInteger(ms) && ms >= low && ms <= high) return ms;
       const message = `must be a duration ${bounds}, not ${describe(value)}`;
-      context.issues.push({ code: 'custom', input: value, message, params: { mend } });
+      context.issues.push({ code: 'custom', input: value, message, params: { mend: DURATION_MEND } });
       return z.NEVER;
     })
     .optional()

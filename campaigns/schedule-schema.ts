@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkCron, checkTimezone } from '../scheduler/calendar.ts';
+import { checkCron, checkTimezone, CRON_MEND, TIMEZONE_MEND } from '../scheduler/calendar.ts';
 import { CAMPAIGN_DEFAULTS, SCHEDULE_DEFAULTS } from './defaults.ts';
 import { duration } from './fields.ts';
 
@@ -25,10 +25,7 @@ function checkedBy(check: (text: string) => string | null, mend: string) {
     });
 }
 
-const cron = checkedBy(
-  checkCron,
-  'write minute, hour, day of month, month and day of week, such as "0 9 * * MON"',
-).meta({
+const cron = checkedBy(checkCron, CRON_MEND).meta({
   description: 'Cron expression: five fields, six with seconds first, or @daily and its like.',
   examples: ['0 9 * * MON'],
 });
@@ -53,12 +50,10 @@ export const policyFields = {
 
 export const scheduleFields = z.strictObject({
   cron,
-  timezone: checkedBy(checkTimezone, 'write an IANA name such as America/New_York, Europe/Berlin or UTC')
-    .optional()
-    .meta({
-      default: SCHEDULE_DEFAULTS.timezone,
-      description: 'IANA time zone that the schedule and the budget follow.',
-    }),
+  timezone: checkedBy(checkTimezone, TIMEZONE_MEND).optional().meta({
+    default: SCHEDULE_DEFAULTS.timezone,
+    description: 'IANA time zone that the schedule and the budget follow.',
+  }),
   enabled: z
     .boolean()
     .optional()

@@ -1,11 +1,15 @@
 import type { z } from 'zod';
 import { isJsonObject, jsonPath, ownField, valueAt } from '../shared/json.ts';
+import { MAX_DOLLARS } from '../shared/money.ts';
 import { nearest } from '../shared/nearest.ts';
+import { CRON_MEND, TIMEZONE_MEND } from '../scheduler/calendar.ts';
+import { describe, wordsOf } from '../shared/zod-problems.ts';
 import { engineNames } from '../steps/registry.ts';
+import { ENDPOINT_MEND, SLACK_MEND } from './address-checks.ts';
 import { budgetFieldNames, campaignInput } from './campaign-schema.ts';
 import { notificationsInput, targetFieldNames } from './notification-schema.ts';
 import { LONGEST_NAME } from './defaults.ts';
-import { describe } from './fields.ts';
+import { DURATION_MEND } from './fields.ts';
 import type { ProblemList } from './problem-list.ts';
 import { scheduleFields } from './schedule-schema.ts';
 import { retryFieldNames, stepFieldNames } from './step-schema.ts';
@@ -25,6 +29,9 @@ const FIELDS: Record<string, readonly string[]> = {
   step: stepFieldNames,
 };
 
+const same = (names: readonly string[], mend: string) => Object.fromEntries(names.map((name) => [name, mend]));
+
+/** Better mends than those that follow from an issue, by the name of the field. */
 const MENDS: Record<string, string> = {
   name: `write one line of at most ${LONGEST_NAME} characters`,
   engine: `write one of ${engineNames.join(', ')}`,
@@ -33,17 +40,19 @@ const MENDS: Record<string, string> = {
   parallel: 'write {"parallel": [step, step]}',
   params: 'write an object such as {"count": 20}',
   attempts: 'write a whole number from 1 to 20',
+  budget: 'write an object such as {"daily": 50, "perLead": 0.5}',
+  metadata: 'write an object such as {"project_id": "spring"}',
+  notifications: 'write an object such as {"onFailure": {"email": "ops@example.com", "slack": true}}',
+  retry: 'write an object such as {"attempts": 3, "delay": "10s"}',
+  description: 'write a text; of control characters only line breaks and tabs may be in it',
+  terminalEvents: 'write a list of names such as ["done", "failed"], or leave it out',
+  slack: SLACK_MEND,
+  cron: CRON_MEND,
+  timezone: TIMEZONE_MEND,
+  ...same(['endpoint', 'statusEndpoint', 'cancelEndpoint'], ENDPOINT_MEND),
+  ...same(['timeout', 'delay', 'pollInterval', 'catchUpWindow', 'jitter'], DURATION_MEND),
+  ...same([...budgetFieldNames, 'estimatedCost'], `write dollars as a number from 0 to ${MAX_DOLLARS}, such as 12.5`),
   schedule: 'write "0 9 * * MON", or {"cron": "0 9 * * MON", "timezone": "America/New_York"}',
-};
-
-const WORDS: Record<string, string> = {
-  string: 'a text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  object: 'an object',
-  array: 'a list',
-  null: 'null',
 };
 
 /** The last name in a path; an address of a list of addresses has the name of the list. */
@@ -54,17 +63,6 @@ function lastName(keys: Keys): string {
 function ownerOf(keys: Keys): string {
   const last = keys.at(-1);
   return typeof last === 'number' ? 'step' : String(last ?? '');
-}
-
-function sizeMessage(issue: Issue & { code: 'too_small' | 'too_big' }, value: unknown): string {
-  const isLow = issue.code === 'too_small';
-  const limit = isLow ? issue.minimum : issue.maximum;
-  if (issue.origin === 'string') return isLow ? 'is empty' : `is longer than ${limit} characters`;
-  if (issue.origin === 'array')
-    return isLow
-      ? 'is an empty list'
-      : `has ${Array.isArray(value) ? value.length : 'too many'} entries; ${limit} at most`;
-  return `must be ${limit} or ${isLow ? 'more' : 'less'}, not ${describe(value)}`;
 }
 
 /** Turns the issues of the schema into problems in plain words. */
@@ -85,40 +83,17 @@ export class IssueReader {
     const value = valueAt(this.#raw, keys);
     if (issue.code === 'unrecognized_keys') return this.#unknownFields(issue.keys, keys);
     if (issue.code === 'invalid_union') return this.#union(issue, keys, value);
-    const mend = MENDS[lastName(keys)];
-    const add = (message: string, ownMend = mend) => this.#problems.add(jsonPath(keys), message, ownMend);
-    if (value === undefined && keys.length > 0) return this.#missing(keys, mend);
-    switch (issue.code) {
-      case 'invalid_type':
-        return add(`must be ${WORDS[issue.expected] ?? issue.expected}, not ${describe(value)}`);
-      case 'too_small':
-      case 'too_big':
-        return add(sizeMessage(issue, value));
-      case 'invalid_value': {
-        const known = issue.values.map(String);
-        const near = typeof value === 'string' ? nearest(value, known) : undefined;
-        return add(
-          `must be one of ${known.join(', ')}, not ${describe(value)}`,
-          near === undefined ? undefined : `did you mean ${JSON.stringify(near)}?`,
-        );
-      }
-      case 'custom': {
-        const given: unknown = issue.params?.['mend'];
-        return add(issue.message, typeof given === 'string' ? given : mend);
-      }
-      case 'invalid_format':
-        // What the database cannot hold has been named already, at the same place.
-        return this.#problems.has(jsonPath(keys)) ? undefined : add(issue.message);
-      case 'invalid_element':
-      case 'invalid_key':
-      case 'not_multiple_of':
-        return add(issue.message);
-    }
+    if (value === undefined && keys.length > 0 && this.#isNestedGroup(keys.slice(0, -1))) return;
+    // What the database cannot hold has been named already, at the same place.
+    if (issue.code === 'invalid_format' && this.#problems.has(jsonPath(keys))) return;
+    const { message, mend } = wordsOf(issue, value);
+    this.#problems.add(jsonPath(keys), message, this.#isSpecific(issue, mend) ? mend : (MENDS[lastName(keys)] ?? mend));
   }
 
-  #missing(keys: Keys, mend: string | undefined): void {
-    if (this.#isNestedGroup(keys.slice(0, -1))) return;
-    this.#problems.add(jsonPath(keys), 'is missing', mend);
+  /** Whether the mend knows more than the field's name tells. */
+  #isSpecific(issue: Issue, mend: string): boolean {
+    if (issue.code === 'custom') return issue.params?.['mend'] !== undefined;
+    return issue.code === 'invalid_value' && mend.startsWith('did you mean');
   }
 
   #isNestedGroup(keys: Keys): boolean {
@@ -133,8 +108,14 @@ export class IssueReader {
     );
     const branch = fitting.length > 1 ? fitting[entry] : fitting[0];
     if (branch) return this.read(branch, keys);
-    if (value === undefined) return this.#missing(keys, MENDS[lastName(keys)]);
-    this.#problems.add(jsonPath(keys), `${issue.message}, not ${describe(value)}`, MENDS[lastName(keys)]);
+    const { message, mend } = wordsOf(issue, value);
+    const isMissing = value === undefined;
+    if (isMissing && this.#isNestedGroup(keys.slice(0, -1))) return;
+    this.#problems.add(
+      jsonPath(keys),
+      isMissing ? message : `${message}, not ${describe(value)}`,
+      MENDS[lastName(keys)] ?? mend,
+    );
   }
 
   #unknownFields(names: readonly string[], keys: Keys): void {

@@ -1,12 +1,12 @@
 import type { Problem } from '../shared/errors.ts';
 import { isJsonObject, jsonPath } from '../shared/json.ts';
+import { describe } from '../shared/zod-problems.ts';
 import { checkSlackTargets } from './address-checks.ts';
 import { campaignInput } from './campaign-schema.ts';
 import { checkPolicies, checkSteps } from './checks.ts';
 import { MOST_STEPS } from './defaults.ts';
 import type { CampaignDefinition } from './definition.ts';
 import type { DefinitionEnvironment } from './environment.ts';
-import { describe } from './fields.ts';
 import { normalise } from './normalise.ts';
 import { ProblemList } from './problem-list.ts';
 import { IssueReader } from './schema-problems.ts';
@@ -28,7 +28,11 @@ export type ParsedDefinition =
 export function parseDefinition(input: unknown, env: DefinitionEnvironment): ParsedDefinition {
   const problems = new ProblemList();
   if (!isJsonObject(input)) {
-    problems.add('', `must be an object with "name" and "steps", not ${describe(input)}`);
+    problems.add(
+      '',
+      `must be an object with "name" and "steps", not ${describe(input)}`,
+      'write an object such as {"name": "Weekly outreach", "steps": [{"engine": "prospecting"}]}',
+    );
     return { problems: problems.list() };
   }
   const steps = countSteps(input);

@@ -34,6 +34,10 @@ function scheduleOf(cron: string): Schedule {
   return schedule;
 }
 
+/** What to write instead of an expression or a zone that is refused. */
+export const CRON_MEND = 'write minute, hour, day of month, month and day of week, such as "0 9 * * MON"';
+export const TIMEZONE_MEND = 'write an IANA name such as America/New_York, Europe/Berlin or UTC';
+
 /** What is wrong with a cron expression, or null. The message names the field; see {@link parseCron} for the syntax. */
 export function checkCron(cron: string): string | null {
   return parseCron(cron).problem ?? null;
@@ -106,8 +110,19 @@ export function fires(cron: string, timezone: string, afterMs: number, count: nu
  */
 export function describeCron(cron: string): string {
   const { expression } = scheduleOf(cron);
-  return cronstrue.toString(expression.hasSeconds ? expression.text : expression.text.replace(/^0 /, ''), {
-    use24HourTimeFormat: true,
-    logicalAndDayFields: expression.daysJoinedByAnd,
-  });
+  const fields = expression.text.split(' ').slice(expression.hasSeconds ? 0 : 1);
+  const words = (parts: readonly string[]) =>
+    cronstrue.toString(parts.join(' '), {
+      use24HourTimeFormat: true,
+      logicalAndDayFields: expression.daysJoinedByAnd,
+    });
+  const all = words(fields);
+  if (expression.daysJoinedByAnd) return all;
+  // cronstrue joins the two kinds of days by "and" or by a comma alone, though either of them suffices.
+  const withoutWeekdays = words([...fields.slice(0, -2), '*', '*']);
+  if (!all.startsWith(withoutWeekdays)) return all;
+  const rest = all
+    .slice(withoutWeekdays.length)
+    .replace(/^, (?:and )?(?:on )?(?=(.))/, (_all, next: string) => (/[A-Z]/.test(next) ? ', or on ' : ', or '));
+  return withoutWeekdays + rest;
 }

@@ -1,6 +1,6 @@
 import { iso, type Clock } from '../shared/clock.ts';
 import { ValidationError, type Problem } from '../shared/errors.ts';
-import { checkCron, checkTimezone, describeCron, fires } from './calendar.ts';
+import { checkCron, checkTimezone, CRON_MEND, describeCron, fires, TIMEZONE_MEND } from './calendar.ts';
 
 const DEFAULT_COUNT = 10;
 const LARGEST_COUNT = 1_000;
@@ -33,18 +33,21 @@ export function previewSchedule(request: PreviewRequest, clock: Clock): Schedule
   const { cron, timezone = 'UTC', count = DEFAULT_COUNT } = request;
   const from = request.from === undefined ? clock.now() : parseTime(request.from);
   const problems: Problem[] = [];
-  const check = (path: string, message: string | null) => message !== null && problems.push({ path, message });
-  check('cron', checkCron(cron));
-  check('timezone', checkTimezone(timezone));
+  const check = (path: string, message: string | null, mend: string) =>
+    message !== null && problems.push({ path, message, mend });
+  check('cron', checkCron(cron), CRON_MEND);
+  check('timezone', checkTimezone(timezone), TIMEZONE_MEND);
   check(
     'from',
     from >= EARLIEST_MS && from < LATEST_MS
       ? null
-      : 'is not an ISO 8601 time with an offset or Z between the years 1900 and 2999, such as 2026-03-08T00:00:00Z',
+      : 'is not an ISO 8601 time with an offset or Z between the years 1900 and 2999',
+    'write a time such as 2026-03-08T00:00:00Z',
   );
   check(
     'count',
     Number.isInteger(count) && count >= 1 && count <= LARGEST_COUNT ? null : `is not between 1 and ${LARGEST_COUNT}`,
+    `write a whole number from 1 to ${LARGEST_COUNT}`,
   );
   if (problems.length > 0) throw new ValidationError('The schedule has problems.', problems);
   return { description: describeCron(cron), fires: fires(cron, timezone, from, count).map(iso) };

@@ -38,5 +38,8 @@ export function shortText(longest: number) {
     .trim()
     .min(1)
     .max(longest)
-    .refine((text) => !/(?![\t\n\r])\p{Cc}/u.test(text), 'holds control characters');
+    .refine((text) => !/(?![\t\n\r])\p{Cc}/u.test(text), {
+      error: 'holds control characters',
+      params: { mend: 'remove them; line breaks and tabs may stay' },
+    });
 }

@@ -80,8 +80,19 @@ describe('a campaign that is refused', () => {
     [campaign({ budget: { daily: '5' } }), ['budget.daily: must be a number, not the text "5"']],
     [campaign({ budget: 5 }), ['budget: must be an object, not 5']],
     [campaign({ metadata: 'x' }), ['metadata: must be an object, not the text "x"']],
-  ])('with its reason in plain words: %j', (input, expected) => {
+    [campaign({ budget: 7 }), ['budget: must be an object, not 7']],
+    [oneStep({ retry: { backoff: 'linear' } }), [expect.stringContaining('must be one of fixed, exponential')]],
+    [oneStep({ onFailure: 'explode' }), [expect.stringContaining('must be one of abort, continue, log')]],
+    [oneStep({ protocol: 'x', effect: null, kind: 'zzz', onSuccess: 7 }), Array(4).fill(expect.any(String))],
+    [campaign({ overlap: 'x', catchUp: 3, metadata: [1] }), Array(3).fill(expect.any(String))],
+    [
+      campaign({ notifications: { onFailure: 5, onComplete: { slack: 5, email: 5 } } }),
+      Array(3).fill(expect.any(String)),
+    ],
+    [[], [expect.stringContaining('must be an object with "name" and "steps"')]],
+  ])('with its reason in plain words, and a mend: %j', (input, expected) => {
     expect(complaints(input)).toEqual(expected);
+    for (const { mend } of problemsOf(input)) expect(mend).toMatch(/^\S.*[^.]$/);
   });
 
   test('a cron expression is refused with the words of the calendar, bare and in an object', () => {
@@ -104,6 +115,7 @@ describe('a campaign that is refused', () => {
     [campaign({ budget: { day: 1, yearly: 1 } }), 'budget.day', 'did you mean daily?'],
     [campaign({ notifications: { onFail: {} } }), 'notifications.onFail', 'did you mean onFailure?'],
     [campaign({ zzz: 1 }), 'zzz', expect.stringMatching(/^known here: name, description, schedule/)],
+    [oneStep({ retry: { backoff: 'linear' } }), 'steps[0].retry.backoff', 'write one of "fixed", "exponential"'],
     [oneStep({ engine: 'outrech' }), 'steps[0].engine', 'did you mean "outreach"?'],
     [oneStep({ method: 'post' }), 'steps[0].method', 'did you mean "POST"?'],
     [oneStep({ onFailure: 'Abort' }), 'steps[0].onFailure', 'did you mean "abort"?'],

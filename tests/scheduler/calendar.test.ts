@@ -250,7 +250,10 @@ test('schedules are told in words', () => {
   expect(describeCron('0 9 * * MON')).toBe('At 09:00, only on Monday');
   expect(describeCron('@hourly')).toBe('Every hour');
   expect(describeCron('*/10 0 9 * * 1-5')).toContain('Every 10 seconds');
-  expect(describeCron('0 0 1 * 1')).toBe('At 00:00, on day 1 of the month, and on Monday');
+  expect(describeCron('0 0 1 * 1')).toBe('At 00:00, on day 1 of the month, or on Monday');
+  expect(describeCron('0 9 1,15 6 MON-FRI')).toBe(
+    'At 09:00, on day 1 and 15 of the month, or on Monday through Friday, only in June',
+  );
   expect(describeCron('0 0 */2 * 1')).toBe('At 00:00, every 2 days in a month, only on Monday');
 });
 

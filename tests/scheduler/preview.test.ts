@@ -33,6 +33,7 @@ test.each([
   } catch (error) {
     expect(error).toBeInstanceOf(ValidationError);
     expect((error as ValidationError).details.map((problem) => problem.path)).toEqual(paths);
+    for (const { mend } of (error as ValidationError).details) expect(mend).toMatch(/^write .*\d|such as/);
   }
 });
 
