@@ -5,9 +5,9 @@ import {
   costOf,
   countAt,
   itemsOf,
+  jobResult,
   jobsOf,
   jobSucceeded,
-  objectAt,
   outcomeOf,
 } from './answer-fields.ts';
 import { anyParams } from './engine-params.ts';
@@ -27,9 +27,7 @@ const SUCCEEDED = ['successful', 'succeeded', 'leads_analyzed', 'analyzed', 'com
 /** Of jobs each stands for one lead, unless its result counts several. */
 function analyzedByJobs(payload: JsonObject): number {
   const succeeded = jobsOf(payload).filter(jobSucceeded);
-  return boundedCount(
-    succeeded.reduce((sum, job) => sum + (countAt(objectAt(job, 'result') ?? {}, SUCCEEDED) ?? 1), 0),
-  );
+  return boundedCount(succeeded.reduce((sum, job) => sum + (countAt(jobResult(job), SUCCEEDED) ?? 1), 0));
 }
 
 /** How often `complete` came before the stream ended with another event. */

@@ -11,6 +11,9 @@ const WRAPPINGS: readonly (readonly string[])[] = [
   ['data', 'summary'],
   ['result', 'summary'],
   ['data', 'result'],
+  ['result', 'data'],
+  ['data', 'result', 'summary'],
+  ['result', 'data', 'summary'],
   ['results'],
   ['data', 'results'],
   ['stats'],
@@ -115,18 +118,20 @@ export function costOf(payload: JsonObject): Micros | null {
   return dollars === undefined || dollars > MAX_DOLLARS ? null : dollarsToMicros(dollars);
 }
 
+/** What a job brought, by whichever name; `{}` when it says nothing of it. */
+export function jobResult(job: JsonObject): JsonObject {
+  return objectAt(job, 'result') ?? objectAt(job, 'data') ?? {};
+}
+
 /** A job is done and its own result does not say that it failed. */
 export function jobSucceeded(job: JsonObject): boolean {
-  const result = objectAt(job, 'result');
-  return job['state'] === 'completed' && job['success'] !== false && result?.['success'] !== false;
+  return job['state'] === 'completed' && job['success'] !== false && jobResult(job)['success'] !== false;
 }
 
 /** The results to count: the payload itself, or of a job answer the result of each job that succeeded. */
 export function resultsOf(answer: EngineAnswer): JsonObject[] {
   if (answer.dialect !== 'job') return [answer.payload];
-  return jobsOf(answer.payload)
-    .filter(jobSucceeded)
-    .map((job) => objectAt(job, 'result') ?? {});
+  return jobsOf(answer.payload).filter(jobSucceeded).map(jobResult);
 }
 
 /** Sum of a count over several results, at most 2,147,483,647; undefined when none has it. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Json } from '../../database/tables.ts';
+import type { Json, JsonObject } from '../../database/tables.ts';
 import { costOf, countAt, sumCounts } from '../../steps/answer-fields.ts';
 import { analysis } from '../../steps/analysis.ts';
-import { runKind, sendJson } from './harness.ts';
+import { prospecting } from '../../steps/prospecting.ts';
+import { openStream, runKind, sendJson, unnamed } from './harness.ts';
 
 const MOST = 2_147_483_647;
 
@@ -43,6 +44,44 @@ describe('a count', () => {
       '/api/analyze-queue',
     );
     expect(result.counts).toEqual({ leads_analyzed: MOST });
+  });
+});
+
+describe('a count and a cost', () => {
+  const WRAPPINGS: ((fields: JsonObject) => JsonObject)[] = [
+    (fields) => fields,
+    (data) => ({ data }),
+    (result) => ({ result }),
+    (result) => ({ data: { result } }),
+    (data) => ({ result: { data } }),
+    (summary) => ({ summary }),
+    (summary) => ({ data: { summary } }),
+    (summary) => ({ result: { summary } }),
+    (summary) => ({ data: { result: { summary } } }),
+    (summary) => ({ result: { data: { summary } } }),
+  ];
+
+  test.each(WRAPPINGS.map((wrap) => [wrap({ saved: 4, cost: 0.1 })]))('are found in the same places: %j', (answer) => {
+    expect([countAt(answer, ['saved']), costOf(answer)]).toEqual([4, 100_000]);
+  });
+
+  test('are found in the final frame of a stream', async () => {
+    const frame = { type: 'complete', result: { data: { saved: 4, cost: 0.1 } } };
+    const result = await runKind(prospecting, (_request, response) => openStream(response, unnamed(frame)));
+    expect(result).toMatchObject({ counts: { prospects_generated: 4 }, costMicros: 100_000 });
+  });
+
+  test.each<[JsonObject]>([
+    [{ result: { saved: 3, cost: 0.2 } }],
+    [{ result: { data: { saved: 3, cost: 0.2 } } }],
+    [{ data: { saved: 3, cost: 0.2 } }],
+  ])('are found in what a job brought: %j', async (job) => {
+    const result = await runKind(prospecting, (request, response) =>
+      request.method === 'POST'
+        ? sendJson(response, { success: true, job_ids: ['a'] }, 202)
+        : sendJson(response, { jobs: [{ job_id: 'a', state: 'completed', ...job }] }),
+    );
+    expect(result).toMatchObject({ counts: { prospects_generated: 3 }, costMicros: 200_000 });
   });
 });
 
