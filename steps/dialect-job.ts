@@ -1,15 +1,22 @@
 import type { JsonObject } from '../database/tables.ts';
 import { costOf, jobSucceeded, jobsOf, objectAt } from './answer-fields.ts';
-import { engineMessage, saysNothingToDo } from './engine-errors.ts';
+import { engineMessage, invalidAnswer, saysNothingToDo } from './engine-errors.ts';
 import { header, type Wire, type WireResponse } from './http-call.ts';
 import { idOf, type JobContext, JobWatch } from './job-watch.ts';
 import { type EngineAnswer, StepError, type StepContext } from './step.ts';
 
-/** The jobs that an answer says are queued: null when it speaks of none, `[]` when there was nothing to queue. */
+/**
+ * The jobs that an answer says are queued: null when it speaks of none, `[]` when there was nothing to queue.
+ * @throws {StepError} ENGINE_ANSWER_INVALID for a list in which nothing is an id
+ */
 export function jobIdsOf(payload: JsonObject): string[] | null {
   for (const holder of [payload, objectAt(payload, 'data')]) {
     const many = holder?.['job_ids'] ?? holder?.['jobIds'];
-    if (Array.isArray(many)) return many.map(idOf).filter((id) => id !== null);
+    if (Array.isArray(many)) {
+      const ids = many.map(idOf).filter((id) => id !== null);
+      if (ids.length === 0 && many.length > 0) throw invalidAnswer("The engine's list of jobs has no id in it.");
+      return ids;
+    }
     const one = idOf(holder?.['job_id'] ?? holder?.['jobId'] ?? null);
     if (one !== null) return [one];
   }
@@ -80,6 +87,6 @@ export async function answerFromJobs(
   ids: readonly string[],
 ): Promise<EngineAnswer> {
   const payload = await new JobWatch(wire, context, headers, urls, ids).untilDone();
-  const empty = checkJobs(payload, context.effect);
+  const empty = ids.length === 0 ? 'The engine queued no jobs.' : checkJobs(payload, context.effect);
   return { dialect: 'job', payload, ...(empty === null ? {} : { empty }) };
 }

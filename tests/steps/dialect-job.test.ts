@@ -110,8 +110,15 @@ describe('queued jobs', () => {
 
   test('of none, because there was nothing to queue, need no look', async () => {
     const { answer, paths } = await runJobs(queueing([], () => 500));
-    expect(answer.payload).toEqual({ jobs: [] });
+    expect(answer).toMatchObject({ payload: { jobs: [] }, empty: 'The engine queued no jobs.' });
     expect(paths).toEqual([]);
+  });
+
+  test('in a list without any id are an invalid answer, since what was queued cannot be followed', async () => {
+    const failure = await failureOf(
+      runJobs((_request, response) => sendJson(response, { success: true, job_ids: [null, ''] }, 202)),
+    );
+    expect(failure).toMatchObject({ code: 'ENGINE_ANSWER_INVALID', definite: false });
   });
 
   test.each([

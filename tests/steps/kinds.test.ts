@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { analysis } from '../../steps/analysis.ts';
 import { outreach } from '../../steps/outreach.ts';
 import { prospecting } from '../../steps/prospecting.ts';
+import { stepKinds } from '../../steps/registry.ts';
 import { sender } from '../../steps/sender.ts';
 import { failureOf, named, openStream, runKind, sendJson, unnamed } from './harness.ts';
 
@@ -61,6 +62,19 @@ describe('prospecting', () => {
     );
     expect(failure).toMatchObject({ code: 'ENGINE_FAILED', retryable: false });
   });
+});
+
+describe('every kind', () => {
+  test.each(Object.values(stepKinds).map((kind) => [kind.kind, kind] as const))(
+    'is empty where the engine had nothing to queue: %s',
+    async (_name, kind) => {
+      const result = await runKind(kind, (_request, response) =>
+        sendJson(response, { success: true, job_ids: [] }, 202),
+      );
+      expect(result.outcome).toBe('empty');
+      expect(Object.values(result.counts)).toEqual([0]);
+    },
+  );
 });
 
 describe('analysis', () => {
