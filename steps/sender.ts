@@ -1,8 +1,19 @@
-import type { JsonObject } from '../database/tables.ts';
-import { chargeableCost, costOf, countAt, flagAt, outcomeOf, resultsOf, sumCounts } from './answer-fields.ts';
+import type { Json, JsonObject } from '../database/tables.ts';
+import {
+  chargeableCost,
+  costOf,
+  countAt,
+  flagAt,
+  isObject,
+  objectAt,
+  outcomeOf,
+  resultsOf,
+  sumCounts,
+} from './answer-fields.ts';
+import { engineMessage, invalidAnswer } from './engine-errors.ts';
 import { anyParams } from './engine-params.ts';
 import { refuseIfAllFailed } from './items.ts';
-import type { EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
+import type { EngineAnswer, EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
 import { outputOf } from './step-output.ts';
 
 const traits: EngineTraits = { terminalEvents: ['complete', 'summary', 'done'], errorFramesArePerItem: true };
@@ -16,6 +27,23 @@ function asksForDryRun(params: JsonObject): boolean {
   );
 }
 
+/** What an answer has that tells of a send; `status` and `ok` are how some engines write success. */
+const TELLING = ['success', 'ok', 'status', 'results', 'result', 'jobs'];
+const COUNTS = ['sent', 'emails_sent', 'successful', 'failed', 'skipped', 'processed', 'queued', 'count', 'total'];
+
+function isSaid(value: Json | undefined): boolean {
+  if (isObject(value)) return Object.keys(value).length > 0;
+  return value !== undefined && value !== null && value !== '';
+}
+
+/** Whether a plain answer says nothing at all of the mails: then nobody knows whether they went out. */
+function saysNothing({ dialect, payload }: EngineAnswer): boolean {
+  if (dialect !== 'json' || engineMessage(payload) !== null || countAt(payload, COUNTS) !== undefined) return false;
+  const places = [payload, objectAt(payload, 'data'), objectAt(payload, 'result')];
+  return !places.some((place) => place && TELLING.some((name) => Object.hasOwn(place, name) && isSaid(place[name])));
+}
+
+/** @throws {StepError} ENGINE_ANSWER_INVALID for an answer without a word about the mails */
 async function execute(context: StepContext): Promise<StepResult> {
   const answer = await context.http.run(context, traits);
   const costMicros = costOf(answer.payload);
@@ -28,6 +56,8 @@ async function execute(context: StepContext): Promise<StepResult> {
   const sent = sumCounts(results, (result) => countAt(result, ['sent', 'emails_sent', 'successful']));
   const failed = sumCounts(results, (result) => countAt(result, ['failed']));
   refuseIfAllFailed('e-mails', { done: sent, failed }, answer.payload, costMicros);
+  if (!isDryRun && saysNothing(answer))
+    throw invalidAnswer('The answer of the engine does not say whether anything was sent.');
   const counted = isDryRun ? 0 : sent;
   return {
     outcome: outcomeOf(sent, context.log),

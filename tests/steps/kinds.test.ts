@@ -291,4 +291,43 @@ describe('send', () => {
       expect(result).toMatchObject({ counts: { emails_sent: 0 }, dryRun: true });
     },
   );
+
+  test.each([[{}], [{ data: {} }], [{ success: null, message: '' }], [{ result: {}, cost: 0.1 }]])(
+    'an answer that says nothing of the mails leaves open whether they went out: %j',
+    async (body) => {
+      const failure = await failureOf(runKind(sender, (_request, response) => sendJson(response, body)));
+      expect(failure).toMatchObject({
+        code: 'ENGINE_ANSWER_INVALID',
+        retryable: false,
+        worked: 'maybe',
+        definite: false,
+      });
+    },
+  );
+
+  test.each([
+    [{ success: true }],
+    [{ status: 'ok' }],
+    [{ message: 'Handed to the mail server' }],
+    [{ data: { success: true } }],
+    [{ skipped: 2 }],
+  ])('an answer that says anything completes without inventing a count: %j', async (body) => {
+    const result = await runKind(sender, (_request, response) => sendJson(response, body));
+    expect(result).toMatchObject({ outcome: 'completed', costMicros: null });
+    expect(result.counts).toEqual({});
+  });
+
+  test.each([prospecting, analysis, outreach].map((kind) => [kind.kind, kind] as const))(
+    'another kind completes on an answer that says nothing: %s',
+    async (_name, kind) => {
+      const result = await runKind(kind, (_request, response) => sendJson(response, {}));
+      expect(result).toMatchObject({ outcome: 'completed', costMicros: null });
+      expect(result.counts).toEqual({});
+    },
+  );
+
+  test('a step that asks for pretence completes on it too', async () => {
+    const result = await runKind(sender, (_request, response) => sendJson(response, {}), { params: { dry_run: true } });
+    expect(result).toMatchObject({ counts: {}, dryRun: true });
+  });
 });
