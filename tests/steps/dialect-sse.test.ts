@@ -181,6 +181,7 @@ describe('a `complete` frame', () => {
     ['counts in data', unnamed({ type: 'complete', data: { completed: 3 } })],
     ['counts in result.data', unnamed({ type: 'complete', result: { data: { saved: 3 } } })],
     ['a total cost', named('complete', { total_cost: 0.3 })],
+    ['saved rows beside a tenant and a position', unnamed({ type: 'complete', company_id: 7, current: 9, saved: 9 })],
     ['success alone', named('complete', { success: true })],
     ['a summary beside a tenant and its page', named('complete', { company_id: 7, url: '/r', summary: { total: 3 } })],
   ];
@@ -217,6 +218,12 @@ describe('a `complete` frame', () => {
       expect(failure.message).toContain('without "summary" or "done"');
     },
   );
+
+  test('about a lead makes an error that names its lead one about that lead, for every engine', async () => {
+    const failed = named('failed', { lead_id: 2, error: 'Site is down' });
+    const frames = [named('complete', { lead_id: 1 }), failed, named('done', {})];
+    expect(await follow(frames)).toMatchObject({ terminal: 'done', frames: { complete: 1, failed: 1 } });
+  });
 
   test('about a lead is counted unless it says that the lead failed', async () => {
     const frames = [{ lead_id: 1 }, { lead_id: 2, success: false }, { lead_id: 3 }].map((lead) =>
