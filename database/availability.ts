@@ -21,7 +21,7 @@ export function probe(ask: () => Promise<unknown>, clock: Clock, limitMs: number
     if (!open || clock.now() - open.askedAtMs >= PROBE_EXPIRES_MS) {
       const question = { askedAtMs: clock.now(), answer: yesOrNo(ask()) };
       open = question;
-      void question.answer.then(() => {
+      void question.answer.finally(() => {
         if (open === question) open = null;
       });
     }

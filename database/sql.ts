@@ -48,9 +48,9 @@ const asText = (text: string) => text;
  * Type parsers for the pool's `types` option: they belong to this pool's clients alone, because pg-boss and others in this
  * process expect pg's own.
  */
-export const recordTypes = {
+export const recordTypes: pg.CustomTypesConfig = {
   getTypeParser: (oid: number) => PARSERS.get(oid) ?? asText,
-} as unknown as pg.CustomTypesConfig;
+};
 
 const NETWORK_CODE = /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)/;
 /** pg gives these without a code. */

@@ -34,9 +34,9 @@ export function apiError(answer: ApiAnswer): Error {
  * empty body or `[]` for a success.
  */
 export function apiFetch(timeoutMs: number, dispatcher: Dispatcher, given?: Fetch): Fetch {
-  // The declarations of undici and of Node's own fetch differ in details that do not matter here.
+  // The declarations of undici's answer and of Node's differ in details that do not matter here.
   const own: Fetch = (input, init) =>
-    undiciFetch(input as never, { ...init, dispatcher } as never) as Promise<unknown> as Promise<Response>;
+    undiciFetch(input, { ...init, dispatcher }) as Promise<unknown> as Promise<Response>;
   const fetch = given ?? own;
   return async (input, init) => {
     const limit = AbortSignal.timeout(timeoutMs);

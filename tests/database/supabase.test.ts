@@ -268,7 +268,7 @@ describe('errors of the API', () => {
     ['a paused project', () => new Response('', { status: 540 })],
     ['a rate limit', () => json(429, { message: 'slow down' })],
   ])('%s is unavailable, and worth a retry by whoever asked', async (_, answer) => {
-    const error = await fails(answer as () => Response);
+    const error = await fails(answer);
     expect(error).toBeInstanceOf(DatabaseUnavailableError);
     expect(error).toMatchObject({ retryable: true });
   });
