@@ -2,6 +2,7 @@ import express from 'express';
 import type { Request, Response } from 'express';
 import { AppError, ValidationError } from '../shared/errors.ts';
 import { jsonPath } from '../shared/json.ts';
+import { findRepeatedName } from '../shared/repeated-name.ts';
 import { findJsonFault } from './json-fault.ts';
 
 /** The largest body in bytes, after decompression. */
@@ -52,8 +53,9 @@ function parse(bytes: Buffer): unknown {
   } catch (cause) {
     throw new AppError('MALFORMED_JSON', 400, 'The body is not UTF-8.', { cause });
   }
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     const fault = findJsonFault(text);
     if (!fault) throw new AppError('MALFORMED_JSON', 400, 'The body is not JSON.', { cause });
@@ -63,10 +65,26 @@ function parse(bytes: Buffer): unknown {
         {
           path: '',
           message: `${fault.message} at line ${fault.line}, column ${fault.column} (offset ${fault.offset})`,
+          mend: 'write what is expected there; names and texts stand in double quotes, and nothing ends with a comma',
         },
       ],
     });
   }
+  checkNames(text);
+  return value;
+}
+
+/** A name that an object has twice is a mistake of whoever wrote it, and which of the two is meant cannot be known. */
+function checkNames(text: string): void {
+  const repeated = findRepeatedName(text);
+  if (!repeated) return;
+  const name = JSON.stringify(repeated.name.slice(0, 60).toWellFormed());
+  const place = `line ${repeated.line}, column ${repeated.column}`;
+  throw new AppError('MALFORMED_JSON', 400, `The body has an object with the name ${name} twice, at ${place}.`, {
+    details: [
+      { path: '', message: `the name ${name} stands a second time at ${place}`, mend: 'remove one of the two' },
+    ],
+  });
 }
 
 /**

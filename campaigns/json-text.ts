@@ -1,5 +1,6 @@
 import { messageOf } from '../shared/errors.ts';
 import type { Problem } from '../shared/errors.ts';
+import { findRepeatedName, type RepeatedName } from '../shared/repeated-name.ts';
 
 const SPACE = /[ \t\n\r]*/y;
 const SIGN = /[{}[\],:]/y;
@@ -109,18 +110,28 @@ function mendFor(text: string, at: number, expected: Expected): string {
   return 'mend this place';
 }
 
+function problemOfName({ name, line, column }: RepeatedName): Problem {
+  return {
+    path: '',
+    message: `has the name ${JSON.stringify(name.slice(0, 60).toWellFormed())} twice in one object, the second time at line ${line}, column ${column}`,
+    mend: 'remove one of the two',
+  };
+}
+
 /**
- * Parses JSON, as JSON.parse does, and says for what is none the line and column (both from 1) of
+ * Parses JSON, as JSON.parse does except that no object may have a name twice, and says for what is none the line and column (both from 1) of
  * the first fault, what belongs there, and how to mend it.
  */
 export function parseJsonText(text: string): { value: unknown; problem?: never } | { problem: Problem } {
   if (text.trim() === '')
     return { problem: { path: '', message: 'is empty', mend: 'write a campaign such as {"name": …}' } };
   try {
-    return { value: JSON.parse(text) as unknown };
+    const value: unknown = JSON.parse(text);
+    const repeated = findRepeatedName(text);
+    return repeated ? { problem: problemOfName(repeated) } : { value };
   } catch (error) {
     const fault = new Scanner(text).fault();
-    if (!fault) return { problem: { path: '', message: `is not JSON: ${messageOf(error)}` } };
+    if (!fault) return { problem: { path: '', message: `is not JSON: ${messageOf(error)}`, mend: 'write JSON' } };
     const before = text.slice(0, fault.at).split(/\r\n|\n|\r/);
     const column = (before.at(-1) ?? '').length + 1;
     const found =

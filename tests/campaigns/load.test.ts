@@ -101,6 +101,7 @@ describe('a folder of campaigns', () => {
       'is not JSON: at line 4, column 1, "}" stands where a name in double quotes belongs',
     ],
     ['{\r\n  "name" "x"\r\n}', 'is not JSON: at line 2, column 10, "\\"" stands where : belongs'],
+    ['{"a": 1,\n "a": 2}', 'has the name "a" twice in one object, the second time at line 2, column 2'],
     ['{"a": 1 "b": 2}', 'is not JSON: at line 1, column 9, "\\"" stands where , or } belongs'],
     ["{'a': 1}", 'is not JSON: at line 1, column 2, "\'" stands where a name in double quotes or } belongs'],
     ['{"a": [1, 2', 'is not JSON: at line 1, column 12, the file ends where , or ] belongs'],
