@@ -2,8 +2,9 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from './errors.ts';
 import { ValidationError } from './errors.ts';
-import { dollarsToMicros, type Micros } from './money.ts';
+import { dollarsToMicros, MAX_DOLLARS, type Micros } from './money.ts';
 import { isLoopback } from './origins.ts';
+import { wordsOf } from './zod-problems.ts';
 
 export const SCOPES = ['read', 'operate', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -48,7 +49,17 @@ export interface Config {
 }
 
 const url = z.url({ protocol: /^https?$/ });
-const integer = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
+function numeric(low: number, high: number, what: string, isOne: (value: number) => boolean) {
+  const range = `${what} from ${low} to ${high}`;
+  return z
+    .string()
+    .transform(Number)
+    .refine((value) => isOne(value) && value >= low && value <= high, {
+      error: `must be ${range}`,
+      params: { mend: `write ${range}` },
+    });
+}
+const integer = (low: number, high: number) => numeric(low, high, 'a whole number', Number.isInteger);
 const originList = z
   .string()
   .transform((text) => text.split(/[\s,]+/).filter(Boolean))
@@ -71,7 +82,7 @@ const environment = z.object({
   NOTIFY_FROM: z.string().min(3).default('Pipeline Orchestrator <pipeline-orchestrator@localhost>'),
   SLACK_WEBHOOK_URL: url.optional(),
   ENV_REFERENCES: z.string().default(''),
-  GLOBAL_DAILY_BUDGET: z.coerce.number().min(0).max(1_000_000_000).optional(),
+  GLOBAL_DAILY_BUDGET: numeric(0, MAX_DOLLARS, 'a number of dollars', Number.isFinite).optional(),
   MAX_CONCURRENT_RUNS: integer(1, 10_000).default(50),
   RUN_LEASE_MS: integer(5_000, 3_600_000).default(30_000),
   STOP_GRACE_MS: integer(0, 600_000).default(10_000),
@@ -124,9 +135,11 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   );
   const parsed = environment.safeParse(given);
   const problems: Problem[] = (parsed.error?.issues ?? []).map((issue) => {
-    const path = String(issue.path[0] ?? '');
-    const mend = MENDS[path];
-    return { path, message: issue.message, ...(mend ? { mend } : {}) };
+    const [first, entry] = issue.path;
+    const name = String(first);
+    const { message, mend } = wordsOf(issue, given[name], 'text');
+    const where = typeof entry === 'number' ? `entry ${entry + 1} ` : '';
+    return { path: name, message: `${where}${message}`, mend: MENDS[name] ?? mend };
   });
   const apiKeys = parseApiKeys(given['API_KEYS'], problems);
   if (given['SUPABASE_URL'] && !given['SUPABASE_SERVICE_ROLE_KEY'])

@@ -111,6 +111,7 @@ function mendOf(issue: Issue, value: unknown, source: Source): string {
       return `write a multiple of ${issue.divisor}`;
     case 'invalid_key':
     case 'invalid_element':
+    default:
       return 'change it, or leave it out';
   }
 }
@@ -134,6 +135,7 @@ function messageOf(issue: Issue, value: unknown): string {
     case 'invalid_key':
     case 'invalid_element':
     case 'custom':
+    default:
       return `cannot be ${describe(value)}`;
   }
 }

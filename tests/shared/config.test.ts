@@ -1,0 +1,123 @@
+import { resolve } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { loadConfig } from '../../shared/config.ts';
+import { type Problem, ValidationError } from '../../shared/errors.ts';
+
+function problemsOf(env: Record<string, string>): Problem[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ValidationError) return error.details;
+    throw error;
+  }
+}
+
+describe('the configuration', () => {
+  test('has a default for everything, on loopback and without keys', () => {
+    expect(loadConfig({})).toMatchObject({
+      port: 3020,
+      host: '127.0.0.1',
+      hostRefused: null,
+      dataDir: resolve('data'),
+      databaseUrl: null,
+      supabase: null,
+      apiKeys: [],
+      allowedOrigins: null,
+      globalDailyBudget: null,
+      references: {},
+    });
+  });
+
+  test('takes an empty variable for one that is not set', () => {
+    expect(loadConfig({ PORT: '', HOST: '  ', DATABASE_URL: '', GLOBAL_DAILY_BUDGET: ' ' })).toEqual(loadConfig({}));
+  });
+
+  test('reads numbers, origins and dollars', () => {
+    const config = loadConfig({
+      PORT: '0',
+      ENGINE_ALLOWED_ORIGINS: 'https://engines.example.com/api, http://localhost:3010',
+      GLOBAL_DAILY_BUDGET: '2.5',
+    });
+    expect(config.port).toBe(0);
+    expect(config.allowedOrigins).toEqual(['https://engines.example.com', 'http://localhost:3010']);
+    expect(config.globalDailyBudget).toBe(2_500_000);
+  });
+
+  test.each([
+    ['bare-key-1', [{ key: 'bare-key-1', scope: 'admin' }]],
+    ['read:reader-key', [{ key: 'reader-key', scope: 'read' }]],
+    ['reader-key:read', [{ key: 'reader-key', scope: 'read' }]],
+    ['ana:operate:ana-key-1', [{ key: 'ana-key-1', scope: 'operate' }]],
+    ['read:with:colons', [{ key: 'with:colons', scope: 'read' }]],
+    [
+      ' read:reader-key , ,admin:admin-key',
+      [
+        { key: 'reader-key', scope: 'read' },
+        { key: 'admin-key', scope: 'admin' },
+      ],
+    ],
+  ])('reads API_KEYS=%s', (text, keys) => {
+    expect(loadConfig({ API_KEYS: text }).apiKeys).toEqual(keys);
+  });
+
+  test('without keys listens on loopback only, whatever HOST says', () => {
+    expect(loadConfig({ HOST: '0.0.0.0' })).toMatchObject({ host: '127.0.0.1', hostRefused: '0.0.0.0' });
+    expect(loadConfig({ HOST: '0.0.0.0', API_KEYS: 'a-long-key' })).toMatchObject({
+      host: '0.0.0.0',
+      hostRefused: null,
+    });
+    expect(loadConfig({ HOST: 'localhost' })).toMatchObject({ host: 'localhost', hostRefused: null });
+  });
+
+  test('gives references only what is listed, and the webhooks', () => {
+    const env = {
+      REGION: 'eu',
+      HOME_TOWN: 'x',
+      SLACK_WEBHOOK_URL: 'https://hooks.example/x',
+      ENV_REFERENCES: 'REGION',
+    };
+    expect(loadConfig(env).references).toEqual({ REGION: 'eu', SLACK_WEBHOOK_URL: 'https://hooks.example/x' });
+  });
+
+  test.each([
+    [{ PORT: 'abc' }, 'must be a whole number from 0 to 65535', 'write a whole number from 0 to 65535'],
+    [{ PORT: '70000' }, 'must be a whole number from 0 to 65535', 'write a whole number from 0 to 65535'],
+    [{ GLOBAL_DAILY_BUDGET: '-4' }, 'must be a number of dollars from 0 to 1000000000', expect.any(String)],
+    [
+      { LOG_LEVEL: 'loud' },
+      'must be one of error, warn, info, debug, not the text "loud"',
+      'write one of error, warn, info, debug',
+    ],
+    [
+      { PUBLIC_URL: 'ftp://x' },
+      'is not an address of the kind that belongs here',
+      'write a URL such as http://localhost:3010',
+    ],
+    [
+      { ENGINE_ALLOWED_ORIGINS: 'http://a,nonsense' },
+      'entry 2 is not an address of the kind that belongs here',
+      expect.stringContaining('list origins'),
+    ],
+    [{ NOTIFY_FROM: 'x' }, 'is shorter than 3 characters', 'write at least 3 characters'],
+    [{ API_KEYS: 'read:short' }, 'entry 1 has a key shorter than 8 characters', expect.stringContaining('scope:key')],
+    [
+      { SUPABASE_URL: 'https://x.supabase.co' },
+      'is missing though SUPABASE_URL is set',
+      expect.stringContaining('secret key'),
+    ],
+  ])('is refused in plain words and with a mend: %j', (env, message, mend) => {
+    expect(problemsOf(env as Record<string, string>)).toEqual([{ path: expect.any(String), message, mend }]);
+  });
+
+  test('is told of all problems together, and of no secret', () => {
+    const problems = problemsOf({
+      PORT: 'x',
+      DATABASE_URL: 'mysql://user:hidden@host/x',
+      API_KEYS: 'abc',
+      LOG_LEVEL: 'x',
+    });
+    expect(problems.map(({ path }) => path).toSorted()).toEqual(['API_KEYS', 'DATABASE_URL', 'LOG_LEVEL', 'PORT']);
+    expect(JSON.stringify(problems)).not.toContain('hidden');
+  });
+});
