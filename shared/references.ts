@@ -114,6 +114,8 @@ function whyUndefined(variables: readonly Variable[], scope: ReferenceScope): st
     let name: string = root;
     for (const key of keys) {
       const next = Array.isArray(at) ? (at[Number(key)] as unknown) : ownField(at, String(key));
+      if (next === undefined && at === scope.steps)
+        return `is undefined: step ${JSON.stringify(key)} gave no result in this run; it failed, was skipped or never began`;
       if (next === undefined && !(['size', 'first', 'last'].includes(String(key)) && typeof at === 'object')) {
         const there = isJsonObject(at)
           ? Object.keys(at)

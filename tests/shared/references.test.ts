@@ -111,6 +111,7 @@ describe('references in params', () => {
       worked: 'no',
     });
     expect(error.message).toContain('step "prospecting" has no "runid"; it has "runId", "saved"');
+    expect(failure({ x: '{{ steps.nobody.y }}' }).message).toContain('step "nobody" gave no result in this run');
   });
 
   test.each([
