@@ -45,7 +45,7 @@ function expressApp(deps: ApiDeps): Express {
     for (const operation of methods) {
       const steps = [
         nameRoute(path),
-        ...(operation.scope === 'open' ? [] : [limit]),
+        ...(operation.scope === 'open' || operation.unlimited ? [] : [limit]),
         answer(operation, deps, idempotency),
       ];
       route[operation.method](...steps);

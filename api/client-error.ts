@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { detailsOf } from './mends.ts';
 import type { Failure } from './shapes/common.ts';
 
 const ANSWERS: Record<string, [status: string, code: string, message: string]> = {
@@ -24,7 +25,10 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
     'MALFORMED_REQUEST',
     'This is not a well-formed HTTP request.',
   ];
-  const body = JSON.stringify({ success: false, error: { code, message, details: [] } } satisfies Failure);
+  const body = JSON.stringify({
+    success: false,
+    error: { code, message, details: detailsOf({ code, details: [] }) },
+  } satisfies Failure);
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );

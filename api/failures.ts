@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { AppError, messageOf } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { contextOf } from './context.ts';
+import { detailsOf } from './mends.ts';
 import type { Failure } from './shapes/common.ts';
 
 /** Seconds after which a client may try again, by status, where nobody knows better. */
@@ -13,7 +14,7 @@ export function failureBody(error: AppError, reference?: string): Failure {
     error: {
       code: error.code,
       message: error.message,
-      details: error.details.map(({ path, message, mend }) =>
+      details: detailsOf(error).map(({ path, message, mend }) =>
         mend === undefined ? { path, message } : { path, message, mend },
       ),
       ...(reference === undefined ? {} : { reference }),
@@ -83,6 +84,8 @@ export function wrongMethod(methods: readonly string[]): RequestHandler {
       response.status(204).end();
       return;
     }
-    throw new AppError('METHOD_NOT_ALLOWED', 405, `This path takes ${allow}.`);
+    throw new AppError('METHOD_NOT_ALLOWED', 405, `This path takes ${allow}.`, {
+      details: [{ path: '', message: `the method is ${request.method}`, mend: `use one of ${allow}` }],
+    });
   };
 }

@@ -29,7 +29,7 @@ export function failuresOf(operation: Operation): Map<number, Set<string>> {
   if (operation.scope !== 'open') {
     add(401, 'UNAUTHENTICATED');
     add(403, 'INSUFFICIENT_SCOPE');
-    add(429, 'RATE_LIMITED');
+    if (!operation.unlimited) add(429, 'RATE_LIMITED');
     add(503, 'DATABASE_UNAVAILABLE');
   }
   if (operation.path.includes('{id}')) add(404, 'NOT_FOUND');

@@ -43,6 +43,8 @@ interface Description {
   description?: string;
   /** `open`: needs no key, and is not counted by the rate limit. */
   scope: Scope | 'open';
+  /** Not counted by the rate limit though it needs a key. */
+  unlimited?: boolean;
   answers: Record<number, AnswerDescription>;
   /** Codes of this operation's own failures by status; those that every operation may have are added. */
   failures?: Record<number, readonly string[]>;

@@ -41,10 +41,20 @@ export class ValidationError extends AppError {
   }
 }
 
+/** Where the ids of a thing, or the names, are found, and which parameter holds them. */
+const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
+  campaign: ['id', 'list the ids with GET /api/campaigns'],
+  run: ['id', 'list the ids with GET /api/runs'],
+  'step of a run': ['name', 'list the steps of the run with GET /api/runs/{id}'],
+};
+
 /** Nothing has this id. Status 404. */
 export class NotFoundError extends AppError {
   constructor(what: string, id: string) {
-    super('NOT_FOUND', 404, `No ${what} has the id ${id}.`);
+    const [path, mend] = WHERE_IDS_ARE[what] ?? ['id', 'check the id'];
+    super('NOT_FOUND', 404, `No ${what} has the id ${id}.`, {
+      details: [{ path, message: `belongs to no ${what}`, mend }],
+    });
     this.name = 'NotFoundError';
   }
 }

@@ -3,6 +3,7 @@ import { findCampaign, listCampaigns } from '../../database/queries/campaigns.ts
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow } from '../../database/tables.ts';
 import { NotFoundError } from '../../shared/errors.ts';
+import { contextOf } from '../context.ts';
 import { type Operation, operation } from '../operation.ts';
 import { cursorAt, nextCursor, pageById } from '../paging.ts';
 import {
@@ -40,8 +41,8 @@ const create = operation({
     },
   },
   failures: { 409: ['CAMPAIGN_BUSY'] },
-  async handle({ body }, { campaigns }) {
-    const campaign = presentCampaign(await campaigns.create(body));
+  async handle({ body, request }, { campaigns }) {
+    const campaign = presentCampaign(await campaigns.create(body), contextOf(request).caller.scope);
     return {
       status: 201,
       headers: { Location: `/api/campaigns/${campaign.id}` },
@@ -81,8 +82,8 @@ const get = operation({
   scope: 'read',
   params: byId,
   answers: { 200: { description: 'The campaign.', schema: oneCampaign } },
-  async handle({ params }, { records }) {
-    const campaign = presentCampaign(await existingCampaign(records, params.id));
+  async handle({ params, request }, { records }) {
+    const campaign = presentCampaign(await existingCampaign(records, params.id), contextOf(request).caller.scope);
     return { status: 200, body: { success: true, campaign } satisfies z.infer<typeof oneCampaign> };
   },
 });
@@ -99,8 +100,8 @@ const replace = operation({
   body: campaignInput,
   answers: { 200: { description: 'Replaced.', schema: oneCampaign } },
   failures: { 409: ['CAMPAIGN_BUSY'] },
-  async handle({ params, body }, { campaigns }) {
-    const campaign = presentCampaign(await campaigns.replace(params.id, body));
+  async handle({ params, body, request }, { campaigns }) {
+    const campaign = presentCampaign(await campaigns.replace(params.id, body), contextOf(request).caller.scope);
     return { status: 200, body: { success: true, campaign } satisfies z.infer<typeof oneCampaign> };
   },
 });

@@ -3,6 +3,7 @@ import { decisionsOfRun, findRun, stepsOfRun } from '../../database/queries/runs
 import type { Records } from '../../database/records.ts';
 import type { RunRow } from '../../database/tables.ts';
 import { NotFoundError } from '../../shared/errors.ts';
+import { contextOf } from '../context.ts';
 import { type Operation, operation } from '../operation.ts';
 import { byId, shortText, success, uuid } from '../shapes/common.ts';
 import { presentRun, runDetail } from '../shapes/run.ts';
@@ -25,12 +26,15 @@ const get = operation({
   scope: 'read',
   params: byId,
   answers: { 200: { description: 'The run.', schema: oneRun } },
-  async handle({ params }, { records }) {
+  async handle({ params, request }, { records }) {
     const row = await existingRun(records, params.id);
     const [steps, decisions] = await Promise.all([stepsOfRun(records, row.id), decisionsOfRun(records, row.id)]);
     return {
       status: 200,
-      body: { success: true, run: presentRun(row, steps, decisions) } satisfies z.infer<typeof oneRun>,
+      body: {
+        success: true,
+        run: presentRun(row, steps, decisions, contextOf(request).caller.scope),
+      } satisfies z.infer<typeof oneRun>,
     };
   },
 });

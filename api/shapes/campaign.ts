@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { CampaignRow } from '../../database/tables.ts';
+import type { Scope } from '../../shared/config.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import { anyObject, count, dollars, time } from './common.ts';
+import { shownDefinition } from './definition.ts';
 
 export const campaignStatus = z.enum(['active', 'paused', 'completed', 'error']);
 
@@ -63,11 +65,12 @@ export function summarizeCampaign(row: CampaignRow): CampaignSummary {
   };
 }
 
-export function presentCampaign(row: CampaignRow): CampaignDetail {
+/** @param scope of the key of whoever will see it */
+export function presentCampaign(row: CampaignRow, scope: Scope | null): CampaignDetail {
   return {
     ...summarizeCampaign(row),
     description: row.description,
-    config: row.config,
+    config: shownDefinition(row.config, scope),
     sourceFile: row.source_file,
     projectId: row.project_id,
     createdAt: row.created_at,

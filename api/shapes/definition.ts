@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { Scope } from '../../shared/config.ts';
+import { isJsonObject } from '../../shared/json.ts';
 
 /**
  * A campaign definition as it comes in. Everything about it is checked by campaigns/schema.ts, which reports all problems
@@ -30,3 +32,22 @@ export const campaignInput = z.unknown().meta({
     metadata: { type: 'object' },
   },
 });
+
+/** A recipient as everybody may see it: whoever knows the whole URL of a webhook can post there. */
+export function withoutSecret(recipient: string): string {
+  return /^\s*https?:/i.test(recipient) ? `${URL.parse(recipient)?.origin ?? 'webhook'}/…` : recipient;
+}
+
+/**
+ * A stored definition as a caller may see it. Whole for admins, who can send back what they got; for others the webhooks
+ * written into it lose their paths.
+ */
+export function shownDefinition(definition: Record<string, unknown>, scope: Scope | null): Record<string, unknown> {
+  const { notifications } = definition;
+  if (scope === 'admin' || !isJsonObject(notifications)) return definition;
+  const shown = Object.entries(notifications).map(([when, targets]) => {
+    if (!isJsonObject(targets) || typeof targets['slack'] !== 'string') return [when, targets];
+    return [when, { ...targets, slack: withoutSecret(targets['slack']) }];
+  });
+  return { ...definition, notifications: Object.fromEntries(shown) as unknown };
+}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { NotificationRow } from '../../database/tables.ts';
 import { anyObject, count, time } from './common.ts';
+import { withoutSecret } from './definition.ts';
 
 export const notificationStatus = z.enum(['pending', 'sending', 'sent', 'failed', 'undeliverable']);
 
@@ -40,9 +41,4 @@ export function presentNotification(row: NotificationRow): z.infer<typeof notifi
     sentAt: row.sent_at,
     facts: row.facts,
   };
-}
-
-/** Whoever knows the whole URL of a webhook can post there. */
-function withoutSecret(recipient: string): string {
-  return /^https?:/i.test(recipient) ? `${URL.parse(recipient)?.origin ?? 'webhook'}/…` : recipient;
 }

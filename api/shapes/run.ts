@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { type DecisionRow, RUN_STATUSES, type RunRow, type StepRow } from '../../database/tables.ts';
+import type { Scope } from '../../shared/config.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import { anyObject, count, dollars, time } from './common.ts';
+import { shownDefinition } from './definition.ts';
 
 export const runStatus = z.enum(RUN_STATUSES);
 
@@ -115,13 +117,19 @@ export function summarizeRun(row: RunRow): RunSummary {
   };
 }
 
-export function presentRun(row: RunRow, steps: readonly StepRow[], decisions: readonly DecisionRow[]): RunDetail {
+/** @param scope of the key of whoever will see it */
+export function presentRun(
+  row: RunRow,
+  steps: readonly StepRow[],
+  decisions: readonly DecisionRow[],
+  scope: Scope | null,
+): RunDetail {
   const name = row.definition['name'];
   return {
     ...summarizeRun(row),
     campaign_name: typeof name === 'string' ? name : '',
     cancel_reason: row.cancel_reason,
-    definition: row.definition,
+    definition: shownDefinition(row.definition, scope),
     results: row.results,
     steps: steps.map(presentStep),
     decisions: decisions.map(presentDecision),

@@ -107,6 +107,7 @@ describe('the request limit', () => {
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
     expect((await ask('admin-key-1')).status).toBe(200);
     expect((await request(app).get('/api/health')).status).toBe(200);
+    expect((await bearer(app, 'reader-key-1', 'get', '/metrics')).status).toBe(200);
   });
 });
 

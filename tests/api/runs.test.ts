@@ -114,7 +114,11 @@ describe('what a person can do with a run', () => {
     expect(answer.status).toBe(409);
     expect(answer.body).toEqual({
       success: false,
-      error: { code: 'RUN_FINISHED', message: 'The run has ended.', details: [] },
+      error: {
+        code: 'RUN_FINISHED',
+        message: 'The run has ended.',
+        details: [{ path: 'id', message: 'the run has ended', mend: expect.stringContaining('/retry') }],
+      },
     });
   });
 

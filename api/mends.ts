@@ -1,0 +1,94 @@
+import type { Problem } from '../shared/errors.ts';
+
+/** Where the cause of a code lies and what to do, for refusals that name nothing more exact themselves. */
+const MENDS: Record<string, Required<Problem>> = {
+  BODY_INCOMPLETE: {
+    path: '',
+    message: 'the body broke off, or is not encoded as its headers say',
+    mend: 'send it again; check Content-Length and Content-Encoding',
+  },
+  BODY_TOO_LARGE: { path: '', message: 'the body is larger than 1 MiB', mend: 'send at most 1,048,576 bytes' },
+  CAMPAIGN_BUSY: { path: 'id', message: 'the campaign is being changed by others', mend: 'send the request again' },
+  CAMPAIGN_PAUSED: {
+    path: 'force',
+    message: 'the campaign is paused',
+    mend: 'resume it with PUT /api/campaigns/{id}/resume, or send {"force": true} to run it once',
+  },
+  HEADERS_TOO_LARGE: { path: 'headers', message: 'are larger than 16 KiB', mend: 'send fewer or shorter headers' },
+  IDEMPOTENCY_IN_PROGRESS: {
+    path: 'headers.idempotency-key',
+    message: 'the first request with this key is still going on',
+    mend: 'wait as long as Retry-After says and send it again',
+  },
+  INSUFFICIENT_SCOPE: {
+    path: 'headers.authorization',
+    message: 'the scope of the key does not reach',
+    mend: 'send a key of the scope that the message names',
+  },
+  MALFORMED_JSON: { path: '', message: 'the body is not JSON in UTF-8', mend: 'send JSON in UTF-8' },
+  MALFORMED_PATH: { path: '', message: 'the path is not %-encoded as it has to be', mend: 'write % itself as %25' },
+  MALFORMED_REQUEST: { path: '', message: 'this is not HTTP/1.1', mend: 'check the client, or what stands in between' },
+  NOTHING_TO_RETRY: {
+    path: 'from',
+    message: 'every step of the run completed',
+    mend: 'send {"from": "start"} to run all steps again',
+  },
+  RATE_LIMITED: {
+    path: '',
+    message: 'too many requests in this minute',
+    mend: 'wait as long as Retry-After says, or raise RATE_LIMIT_PER_MINUTE',
+  },
+  REQUEST_TIMEOUT: { path: '', message: 'the request arrived too slowly', mend: 'send it again' },
+  ROUTE_NOT_FOUND: { path: '', message: 'the path leads nowhere', mend: 'find the paths with GET /openapi.json' },
+  RUN_ACTIVE: {
+    path: 'id',
+    message: 'an earlier run of the campaign is still active',
+    mend: 'wait for it, cancel it with POST /api/runs/{id}/cancel, or set overlap to "queue" or "allow"',
+  },
+  RUN_FINISHED: {
+    path: 'id',
+    message: 'the run has ended',
+    mend: 'start it again with POST /api/runs/{id}/retry, if it is to be done again',
+  },
+  RUN_NOT_FINISHED: {
+    path: 'id',
+    message: 'the run has not ended',
+    mend: 'wait for its end, or cancel it with POST /api/runs/{id}/cancel',
+  },
+  RUN_NOT_WAITING: {
+    path: 'id',
+    message: 'the run is still going on',
+    mend: 'decide when GET /api/runs/{id} shows that it waits or has ended',
+  },
+  RUN_QUEUE_FULL: {
+    path: 'id',
+    message: 'too many runs of the campaign are waiting',
+    mend: 'wait for some of them, or cancel them; list them with GET /api/campaigns/{id}/runs?status=queued',
+  },
+  STEP_NOT_UNKNOWN: {
+    path: 'name',
+    message: 'it is known what became of the step',
+    mend: 'look at the step with GET /api/runs/{id}',
+  },
+  STEP_UNKNOWN: {
+    path: 'id',
+    message: 'it is not known whether a step of the run was done',
+    mend: 'say so first with POST /api/runs/{id}/steps/{name}/resolve',
+  },
+  UNAUTHENTICATED: {
+    path: 'headers.authorization',
+    message: 'holds no key that is known',
+    mend: 'send Authorization: Bearer <key> with a key of API_KEYS',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    path: 'headers.content-type',
+    message: 'is not JSON in UTF-8, or its encoding is not supported',
+    mend: 'send Content-Type: application/json, and no Content-Encoding but gzip, deflate or br',
+  },
+};
+
+/** What is told of a refusal: its own details, or those that its code implies. */
+export function detailsOf({ code, details }: { code: string; details: Problem[] }): Problem[] {
+  const implied = Object.hasOwn(MENDS, code) ? MENDS[code] : undefined;
+  return details.length > 0 || implied === undefined ? details : [implied];
+}
