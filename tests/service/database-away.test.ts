@@ -51,7 +51,9 @@ describe('a database that is away for a while', () => {
       steps: [{ engine: 'prospecting' }, { engine: 'analysis' }],
     });
     const asked = engine.asked('/api/prospect');
-    const started = await service.post(`/api/campaigns/${(created.body['campaign'] as JsonObject)['id'] as string}/run`);
+    const started = await service.post(
+      `/api/campaigns/${(created.body['campaign'] as JsonObject)['id'] as string}/run`,
+    );
     await asked;
 
     await proxy.cut();
