@@ -1,7 +1,8 @@
 import type { Records } from '../database/records.ts';
 import type { Iso, NotificationRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
-import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
+import { isOutage } from '../database/availability.ts';
+import { messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import { type Logger, redactValue } from '../shared/logger.ts';
 import { waitBefore } from '../shared/retry.ts';
@@ -103,7 +104,7 @@ export class Lane {
 
   /** A database that is away has been told of once, by the event `database.lost`; a lane would repeat it at every look. */
   #warn(message: string, fields: { error: unknown; [field: string]: unknown }): void {
-    if (!(fields.error instanceof DatabaseUnavailableError)) this.#deps.logger.warn(message, fields);
+    if (!isOutage(fields.error)) this.#deps.logger.warn(message, fields);
   }
 
   async #rest(): Promise<void> {

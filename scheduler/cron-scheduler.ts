@@ -1,5 +1,6 @@
 import { schedule, type ScheduledTask } from 'node-cron';
 import type { CampaignDefinition } from '../campaigns/definition.ts';
+import { isOutage } from '../database/availability.ts';
 import type { OutboxRow } from '../database/journal.ts';
 import type { Records } from '../database/records.ts';
 import type { CampaignRow, DecisionRow, Iso } from '../database/tables.ts';
@@ -85,7 +86,7 @@ export class CronScheduler {
       return handled;
     } catch (error) {
       // A database that is away is told of where it is noticed; every tick would only repeat it.
-      if (!(error instanceof DatabaseUnavailableError))
+      if (!isOutage(error))
         this.#deps.logger.error('A tick of the schedule failed; the next one tries again', { error });
       return 0;
     }
