@@ -2,10 +2,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { migrate, MIGRATIONS, readMigrations } from '../../database/migrate.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { startPostgres, type TestPostgres, quietPool } from '../support/postgres.ts';
 
 let server: TestPostgres;
 const pools: Pool[] = [];
@@ -22,7 +22,7 @@ afterAll(() => server.stop());
 async function emptyDatabase(): Promise<(max?: number) => Pool> {
   const url = await server.createEmptyDatabase();
   return (max = 1) => {
-    const pool = new Pool({ connectionString: url, max });
+    const pool = quietPool({ connectionString: url, max });
     pools.push(pool);
     return pool;
   };

@@ -10,7 +10,7 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { EventBus } from '../../shared/events.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { TestClock } from '../support/clock.ts';
-import { freePort, startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
+import { freePort, startPostgres, type TestDatabase, type TestPostgres, quietPool } from '../support/postgres.ts';
 import { startPostgrest, type PostgrestServer } from '../support/postgrest.ts';
 
 let server: TestPostgres;
@@ -187,8 +187,7 @@ describe('with SUPABASE_URL', () => {
     await expect(open({ supabase: { ...project(), serviceRoleKey: 'wrong' } })).rejects.toMatchObject({
       code: 'SUPABASE_KEY_REFUSED',
     });
-    const { Pool } = await import('pg');
-    const pool = new Pool({ connectionString: await server.createEmptyDatabase() });
+    const pool = quietPool({ connectionString: await server.createEmptyDatabase() });
     const empty = await startPostgrest(pool);
     cleanups.push(async () => {
       await empty.close();

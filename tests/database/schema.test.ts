@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { COLUMNS, PRIMARY_KEYS, type ColumnKind } from '../../database/columns.ts';
 import { migrate, readMigrations } from '../../database/migrate.ts';
 import { describeSchema } from '../../database/schema-snapshot.ts';
@@ -9,7 +9,7 @@ import { recordTypes } from '../../database/sql.ts';
 import { SupabaseRecords } from '../../database/supabase.ts';
 import { PROJECT_ROOT } from '../../shared/config.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { startPostgres, type TestPostgres, quietPool } from '../support/postgres.ts';
 import { startPostgrest } from '../support/postgrest.ts';
 
 let server: TestPostgres;
@@ -17,7 +17,7 @@ let pool: Pool;
 beforeAll(async () => {
   server = await startPostgres({ supabaseRoles: true });
   const url = await server.createEmptyDatabase();
-  pool = new Pool({ connectionString: url, max: 1, types: recordTypes });
+  pool = quietPool({ connectionString: url, max: 1, types: recordTypes });
   // The generous way in which many Supabase projects are set up; the migrations must take back what they do not want.
   await pool.query('grant usage on schema public to anon, authenticated, service_role');
   for (const kind of ['tables', 'functions', 'sequences'])

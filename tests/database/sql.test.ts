@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createServer } from 'node:net';
-import { Pool, types } from 'pg';
+import { types } from 'pg';
 import { connectionOptions, connectPool } from '../../database/postgres.ts';
 import { inTransaction, recordTypes, SqlRecords } from '../../database/sql.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import { freePort, startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
+import { freePort, startPostgres, type TestDatabase, type TestPostgres, quietPool } from '../support/postgres.ts';
 
 let server: TestPostgres;
 let database: TestDatabase;
@@ -35,7 +35,7 @@ describe('a connection that breaks', () => {
   });
 
   test('in the middle of a statement is unavailable, and the next statement works', async () => {
-    const pool = new Pool({ connectionString: database.url, application_name: 'sleeper', types: recordTypes, max: 1 });
+    const pool = quietPool({ connectionString: database.url, application_name: 'sleeper', types: recordTypes, max: 1 });
     pool.on('error', () => undefined);
     const records = new SqlRecords(pool);
     await pool.query(
@@ -57,7 +57,7 @@ describe('a connection that breaks', () => {
   });
 
   test('in the middle of a transaction is unavailable too', async () => {
-    const pool = new Pool({ connectionString: database.url, application_name: 'holder', max: 1 });
+    const pool = quietPool({ connectionString: database.url, application_name: 'holder', max: 1 });
     pool.on('error', () => undefined);
     const broken = inTransaction(pool, async (client) => {
       await endSessions('holder');
@@ -79,14 +79,14 @@ describe('a connection that breaks', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const address = silent.address();
     const port = typeof address === 'object' ? address?.port : undefined;
-    const pool = new Pool({ host: '127.0.0.1', port: port ?? 0, connectionTimeoutMillis: 100 });
+    const pool = quietPool({ host: '127.0.0.1', port: port ?? 0, connectionTimeoutMillis: 100 });
     await expect(new SqlRecords(pool).ping()).rejects.toBeInstanceOf(DatabaseUnavailableError);
     await pool.end();
     silent.close();
   });
 
   test('for which the pool has none left is unavailable', async () => {
-    const pool = new Pool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 1_500 });
+    const pool = quietPool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 1_500 });
     const client = await pool.connect();
     await expect(new SqlRecords(pool).ping()).rejects.toBeInstanceOf(DatabaseUnavailableError);
     client.release();
@@ -94,7 +94,7 @@ describe('a connection that breaks', () => {
   });
 
   test('whose answer takes too long is not lent to the next caller', async () => {
-    const pool = new Pool({ connectionString: database.url, max: 1, query_timeout: 100, types: recordTypes });
+    const pool = quietPool({ connectionString: database.url, max: 1, query_timeout: 100, types: recordTypes });
     const records = new SqlRecords(pool);
     await pool.query(
       'create or replace function nap() returns integer language sql as $$ select 1 from pg_sleep(60) $$',
@@ -107,7 +107,7 @@ describe('a connection that breaks', () => {
 
 describe('the records on Postgres', () => {
   test('a wrong password is a refusal, not an absence', async () => {
-    const pool = new Pool({ connectionString: database.url.replace('postgres:postgres@', 'postgres:wrong@') });
+    const pool = quietPool({ connectionString: database.url.replace('postgres:postgres@', 'postgres:wrong@') });
     await expect(new SqlRecords(pool).ping()).rejects.toMatchObject({ sqlState: '28P01' });
     await pool.end();
   });
@@ -117,7 +117,7 @@ describe('the records on Postgres', () => {
   });
 
   test('times are the same whatever the time zone of the session', async () => {
-    const pool = new Pool({ connectionString: database.url, types: recordTypes, options: '-c TimeZone=Asia/Kolkata' });
+    const pool = quietPool({ connectionString: database.url, types: recordTypes, options: '-c TimeZone=Asia/Kolkata' });
     const records = new SqlRecords(pool);
     const at = '2026-03-29T01:30:00.123Z';
     const [row] = await records.insert('idempotency_keys', [{ key: 'zone', request_hash: 'h', created_at: at }]);

