@@ -1,3 +1,4 @@
+import type { Records } from '../../database/records.ts';
 import { z } from 'zod';
 import { listFires } from '../../database/queries/fires.ts';
 import { listRuns } from '../../database/queries/runs.ts';
@@ -40,7 +41,17 @@ const run = operation({
 });
 
 const runList = z.strictObject({ success, runs: z.array(runSummary), nextCursor });
-const runFilters = { ...pageById, status: runStatus.optional() };
+const runPage = z.strictObject({ ...pageById, status: runStatus.optional() });
+
+async function pageOfRuns(
+  records: Records,
+  query: z.infer<typeof runPage>,
+  campaignId: string | undefined,
+): Promise<z.infer<typeof runList>> {
+  const { limit, cursor: after, status } = query;
+  const page = await listRuns(records, { campaignId, limit, after, status });
+  return { success: true, runs: page.rows.map(summarizeRun), nextCursor: cursorAt(page.next) };
+}
 
 const history = operation({
   id: 'listCampaignRuns',
@@ -50,22 +61,11 @@ const history = operation({
   summary: 'Runs of one campaign, newest first',
   scope: 'read',
   params: byId,
-  query: z.strictObject(runFilters),
+  query: runPage,
   answers: { 200: { description: 'One page of runs.', schema: runList } },
   async handle({ params, query }, { records }) {
     const campaign = await existingCampaign(records, params.id);
-    const page = await listRuns(records, {
-      campaignId: campaign.id,
-      limit: query.limit,
-      after: query.cursor,
-      status: query.status,
-    });
-    const body: z.infer<typeof runList> = {
-      success: true,
-      runs: page.rows.map(summarizeRun),
-      nextCursor: cursorAt(page.next),
-    };
-    return { status: 200, body };
+    return { status: 200, body: await pageOfRuns(records, query, campaign.id) };
   },
 });
 
@@ -76,24 +76,12 @@ const allRuns = operation({
   tag: 'Runs',
   summary: 'Runs of all campaigns, newest first',
   scope: 'read',
-  query: z.strictObject({
-    ...runFilters,
+  query: runPage.extend({
     campaign: uuid.optional().meta({ description: 'Id of a campaign, which may be deleted.' }),
   }),
   answers: { 200: { description: 'One page of runs.', schema: runList } },
   async handle({ query }, { records }) {
-    const page = await listRuns(records, {
-      campaignId: query.campaign,
-      limit: query.limit,
-      after: query.cursor,
-      status: query.status,
-    });
-    const body: z.infer<typeof runList> = {
-      success: true,
-      runs: page.rows.map(summarizeRun),
-      nextCursor: cursorAt(page.next),
-    };
-    return { status: 200, body };
+    return { status: 200, body: await pageOfRuns(records, query, query.campaign) };
   },
 });
 
