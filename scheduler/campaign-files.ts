@@ -6,6 +6,7 @@ import type { Clock } from '../shared/clock.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
+import { Repeater } from '../shared/repeater.ts';
 import type { CampaignControl } from './campaign-control.ts';
 
 export interface CampaignFilesDependencies {
@@ -38,26 +39,30 @@ const SCAN_EVERY_MS = 10_000;
  */
 export class CampaignFiles {
   readonly #deps: CampaignFilesDependencies;
-  readonly #stop = new AbortController();
+  readonly #scans: Repeater;
   /** The content that was told of last, by file. */
   readonly #rejected = new Map<string, string>();
-  #running: Promise<void> = Promise.resolve();
   /** What the last scan failed with; the same again is not worth another warning. */
   #failure: string | null = null;
 
   constructor(dependencies: CampaignFilesDependencies) {
     this.#deps = dependencies;
+    this.#scans = new Repeater(() => this.runOnce(), {
+      clock: dependencies.clock,
+      everyMs: SCAN_EVERY_MS,
+      firstAfterMs: SCAN_EVERY_MS,
+      onFailure: (error) => this.#tell(error),
+    });
   }
 
   /** Scans now, and from then on every ten seconds. */
   async start(): Promise<void> {
     await this.runOnce();
-    this.#running = this.#loop();
+    this.#scans.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#scans.stop();
   }
 
   /** One scan that never rejects; what fails is logged and comes again with the next one. Returns how many changed. */
@@ -67,12 +72,16 @@ export class CampaignFiles {
       this.#failure = null;
       return created + replaced + resumed + paused;
     } catch (error) {
-      const { folder, logger } = this.#deps;
-      const level = this.#failure === messageOf(error) ? 'debug' : 'warn';
-      this.#failure = messageOf(error);
-      logger[level]('The campaign files could not be read in; the next scan tries again', { folder, error });
+      this.#tell(error);
       return 0;
     }
+  }
+
+  #tell(error: unknown): void {
+    const { folder, logger } = this.#deps;
+    const level = this.#failure === messageOf(error) ? 'debug' : 'warn';
+    this.#failure = messageOf(error);
+    logger[level]('The campaign files could not be read in; the next scan tries again', { folder, error });
   }
 
   /**
@@ -141,13 +150,6 @@ export class CampaignFiles {
     } catch (error) {
       if (error instanceof DatabaseUnavailableError) throw error;
       this.#deps.logger.warn('A campaign file could not be applied; the next scan tries again', { file, error });
-    }
-  }
-
-  async #loop(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      await this.#deps.clock.sleep(SCAN_EVERY_MS, this.#stop.signal).catch(() => undefined);
-      if (!this.#stop.signal.aborted) await this.runOnce();
     }
   }
 }
