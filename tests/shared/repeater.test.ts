@@ -124,6 +124,7 @@ test('waking brings the next round now, and one more after a round under way', a
   const working = Promise.withResolvers<void>();
   round = () => working.promise;
   loop.wake();
+  await clock.advance(0);
   await clock.advance(SECOND);
   loop.wake();
   loop.wake();
