@@ -1,12 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { createApp } from './api/app.ts';
-import { answerClientError } from './api/client-error.ts';
 import { createMetrics } from './api/metrics.ts';
+import { linkHost, stopServer, takePort } from './api/port.ts';
 import { readiness } from './api/readiness.ts';
-import { answerStarting } from './api/starting.ts';
 import { BudgetLedger } from './budget/ledger.ts';
 import { Journal } from './database/journal.ts';
 import { type Database, openDatabase } from './database/open.ts';
@@ -19,6 +15,7 @@ import { CampaignControl } from './scheduler/campaign-control.ts';
 import { CampaignFiles } from './scheduler/campaign-files.ts';
 import { CronScheduler } from './scheduler/cron-scheduler.ts';
 import { Recovery } from './scheduler/recovery.ts';
+import { Retention } from './scheduler/retention.ts';
 import { RunQueue } from './scheduler/run-queue.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { type Config, loadConfig } from './shared/config.ts';
@@ -32,16 +29,6 @@ import { makeEngineClient } from './steps/engine-client.ts';
 
 /** After these events there may be messages to send. */
 const TELLING: ReadonlySet<string> = new Set(['run.finished', 'run.waiting', 'step.unknown', 'campaign.resumed']);
-
-/** How long a stop waits for answers that are on their way, in milliseconds. */
-const HTTP_GRACE_MS = 5_000;
-
-/** The HTTP side before there is a service behind it: the port is taken first, and the app comes in when it can work. */
-interface Door {
-  server: Server;
-  port: number;
-  open(app: RequestListener): void;
-}
 
 /** What every part is given. */
 interface Ground {
@@ -86,21 +73,6 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   starting.defer(() => stopping.abort());
   logger.info('Service ready', { url: ground.publicUrl, database: database.kind, campaigns: config.campaignsDir });
   return starting.move();
-}
-
-/** Listens, and says to everybody that the service is starting until the door is opened. Rejects when the port is not free. */
-async function takePort({ host, port }: Config): Promise<Door> {
-  let answer: RequestListener = answerStarting;
-  const server = createServer((request, response) => answer(request, response)).on('clientError', answerClientError);
-  server.listen(port, host);
-  await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port, open: (app) => (answer = app) };
-}
-
-/** The host that links name. A service that listens on every address is reached by the machine's name. */
-function linkHost(host: string): string {
-  if (/^(0\.0\.0\.0|\[?::\]?)$/.test(host)) return hostname();
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
 /** Makes every part and ties them together; starts none. */
@@ -152,6 +124,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     scheduler,
     dispatcher: new Dispatcher(shared),
     recovery: new Recovery({ ...shared, queue }),
+    retention: new Retention(shared),
     files: new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir }),
     runs: new RunControl({ ...shared, enqueue, cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason) }),
     health: { ready: readiness(records, queue, clock) },
@@ -167,7 +140,7 @@ async function startParts(
   database: Database,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { orchestrator, queue, keeper, recovery, dispatcher, files, scheduler } = parts;
+  const { orchestrator, queue, keeper, recovery, retention, dispatcher, files, scheduler } = parts;
   stack.defer(() => dispatcher.stop());
   if (database.kind === 'embedded') await recovery.voidLeases();
   stack.defer(() => keeper.stop());
@@ -183,18 +156,8 @@ async function startParts(
   await files.start();
   stack.defer(() => scheduler.stop());
   scheduler.start();
-}
-
-/** Accepts nothing new, lets answers on their way go out, then closes what is left. */
-async function stopServer(server: Server): Promise<void> {
-  if (!server.listening) return;
-  const closed = once(server, 'close');
-  server.close();
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const last = setTimeout(() => server.closeAllConnections(), HTTP_GRACE_MS);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(last);
+  stack.defer(() => retention.stop());
+  retention.start();
 }
 
 /** Says what keeps the service from starting, without a stack where the operator can mend it. */

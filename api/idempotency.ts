@@ -9,11 +9,8 @@ import type { Logger } from '../shared/logger.ts';
 import { contextOf } from './context.ts';
 import type { Answer, SelfSent } from './operation.ts';
 
-/** How long an answer is kept, in milliseconds. */
-const KEPT_MS = 24 * 3_600_000;
 /** A claim without an answer is that of a crashed process after this, in milliseconds. */
 const ABANDONED_MS = 60_000;
-const SWEEP_EVERY_MS = 3_600_000;
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** JSON with sorted names, so that two spellings of one body are one. */
@@ -33,7 +30,6 @@ export class Idempotency {
   readonly #records: Records;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  #sweptAtMs = 0;
 
   constructor(dependencies: { records: Records; clock: Clock; logger: Logger }) {
     this.#records = dependencies.records;
@@ -53,7 +49,6 @@ export class Idempotency {
     const claim = `${fingerprint}/${randomBytes(12).toString('hex')}`;
     const kept = await this.#claim(key, fingerprint, claim);
     if (kept) return kept;
-    this.#sweep();
     return this.#doOnce(key, claim, work);
   }
 
@@ -75,8 +70,8 @@ export class Idempotency {
       const row = await keys.findKey(this.#records, key);
       if (!row) continue;
       const age = now - Date.parse(row.created_at);
-      const over = age >= KEPT_MS || (row.status === null && age >= ABANDONED_MS);
-      if (age < KEPT_MS && row.request_hash.split('/')[0] !== fingerprint)
+      const over = age >= keys.KEY_KEPT_MS || (row.status === null && age >= ABANDONED_MS);
+      if (age < keys.KEY_KEPT_MS && row.request_hash.split('/')[0] !== fingerprint)
         throw new AppError('IDEMPOTENCY_KEY_REUSED', 422, 'This Idempotency-Key was used with another body.', {
           details: [{ path: 'headers.idempotency-key', message: 'belongs to another request', mend: 'use a new key' }],
         });
@@ -119,15 +114,6 @@ export class Idempotency {
     } catch (error) {
       this.#logger.warn('idempotency key could not be settled', { error });
     }
-  }
-
-  #sweep(): void {
-    const now = this.#clock.now();
-    if (now - this.#sweptAtMs < SWEEP_EVERY_MS) return;
-    this.#sweptAtMs = now;
-    keys.removeKeysBefore(this.#records, iso(now - KEPT_MS)).catch((error: unknown) => {
-      this.#logger.warn('old idempotency keys could not be removed', { error });
-    });
   }
 }
 

@@ -66,10 +66,12 @@ export async function streamRunEvents(
 
 class RunStream {
   readonly #response: Response;
-  readonly #runId: string;
+  readonly #run: RunRow;
   readonly #source: StreamSource;
   readonly #signal: AbortSignal;
   #seq: number;
+  /** The run had ended when the stream began: its row tells the end even when the events are pruned. */
+  readonly #endedBefore: boolean;
   /** The run has ended; what is stored by then is all there will be. */
   #finished: boolean;
   #lastWriteMs: number;
@@ -77,9 +79,10 @@ class RunStream {
 
   constructor(response: Response, run: RunRow, afterSeq: number, source: StreamSource, signal: AbortSignal) {
     this.#response = response;
-    this.#runId = run.id;
+    this.#run = run;
     this.#seq = afterSeq;
-    this.#finished = ENDED.includes(run.status);
+    this.#endedBefore = ENDED.includes(run.status);
+    this.#finished = this.#endedBefore;
     this.#source = source;
     this.#signal = signal;
     this.#lastWriteMs = source.clock.now();
@@ -87,7 +90,7 @@ class RunStream {
 
   async pump(): Promise<void> {
     const unsubscribe = this.#source.events.subscribe(({ type, facts }) => {
-      if (facts.runId !== this.#runId) return;
+      if (facts.runId !== this.#run.id) return;
       if (type === 'step.progress') this.#showProgress(facts);
       else this.#news.resolve();
     });
@@ -114,16 +117,18 @@ class RunStream {
         this.#finished ||= row.type === 'run.finished';
         if (this.#signal.aborted) return true;
       }
-      if (rows.length < ROWS_A_READ) return this.#finished;
+      if (rows.length === ROWS_A_READ) continue;
+      if (this.#endedBefore && this.#seq < this.#run.event_seq) await this.#write(endFrame(this.#run));
+      return this.#finished;
     }
   }
 
   /** A database that is away is waited for (null): the reader keeps the stream, and nothing is lost. */
   async #read(): Promise<RunEventRow[] | null> {
     try {
-      return await eventsAfter(this.#source.records, this.#runId, this.#seq, ROWS_A_READ);
+      return await eventsAfter(this.#source.records, this.#run.id, this.#seq, ROWS_A_READ);
     } catch (error) {
-      this.#source.logger.warn('run events could not be read', { runId: this.#runId, error });
+      this.#source.logger.warn('run events could not be read', { runId: this.#run.id, error });
       return null;
     }
   }
@@ -155,4 +160,16 @@ class RunStream {
 function frameOf(row: RunEventRow): string {
   const data = { ...row.data, runId: row.run_id, at: row.occurred_at };
   return `id: ${row.seq}\nevent: ${row.type}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** What stands for the pruned events of a run, so that no reader waits for its end. */
+function endFrame(run: RunRow): string {
+  const data = { status: run.status, reason: run.status_reason };
+  return frameOf({
+    run_id: run.id,
+    seq: run.event_seq,
+    type: 'run.finished',
+    occurred_at: run.completed_at ?? run.created_at,
+    data,
+  });
 }

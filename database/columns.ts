@@ -108,6 +108,7 @@ export const COLUMNS: Columns = {
     results: 'json',
     errors: 'json',
     event_seq: 'integer',
+    ages_from_at: 'time',
   },
   campaigns: {
     id: 'plain',

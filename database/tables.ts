@@ -85,6 +85,8 @@ export interface RunRow {
   results: JsonObject;
   errors: RunErrorEntry[];
   event_seq: number;
+  /** Set when the run was old enough to be pruned but still needed: from then its age counts anew. */
+  ages_from_at: Iso | null;
 }
 
 export type StepStatus = 'running' | 'completed' | 'empty' | 'failed' | 'unknown' | 'skipped' | 'cancelled';

@@ -41,6 +41,8 @@ export interface Config {
   stopGraceMs: number;
   maxEngineResponseBytes: number;
   rateLimitPerMinute: number;
+  /** After how many days records are removed; 0: never. */
+  retention: { runsDays: number; eventsDays: number; firesDays: number; notificationsDays: number };
   /** Where links in messages point to; made from host and port when not set. */
   publicUrl: string | null;
   logLevel: 'error' | 'warn' | 'info' | 'debug';
@@ -60,6 +62,19 @@ function numeric(low: number, high: number, what: string, isOne: (value: number)
     });
 }
 const integer = (low: number, high: number) => numeric(low, high, 'a whole number', Number.isInteger);
+/** The largest `catchUpWindow`, rounded up: what it may look at is kept. */
+const LEAST_FIRES_DAYS = 32;
+/** A retention in days: 0 (for ever), or at least `least`. */
+function days(least: number) {
+  const range = least > 1 ? `0 (for ever) or a whole number from ${least} to 36500` : 'a whole number from 0 to 36500';
+  return z
+    .string()
+    .transform(Number)
+    .refine((value) => value === 0 || (Number.isInteger(value) && value >= least && value <= 36_500), {
+      error: `must be ${range}`,
+      params: { mend: `write ${range}` },
+    });
+}
 const originList = z
   .string()
   .transform((text) => text.split(/[\s,]+/).filter(Boolean))
@@ -88,6 +103,10 @@ const environment = z.object({
   STOP_GRACE_MS: integer(0, 600_000).default(10_000),
   MAX_ENGINE_RESPONSE_BYTES: integer(1_024, 1_073_741_824).default(16 * 1_024 * 1_024),
   RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000).default(6_000),
+  RETENTION_RUNS_DAYS: days(1).default(90),
+  RETENTION_EVENTS_DAYS: days(1).default(30),
+  RETENTION_FIRES_DAYS: days(LEAST_FIRES_DAYS).default(400),
+  RETENTION_NOTIFICATIONS_DAYS: days(1).default(90),
   PUBLIC_URL: url.optional(),
   LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
 });
@@ -184,6 +203,12 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     stopGraceMs: values.STOP_GRACE_MS,
     maxEngineResponseBytes: values.MAX_ENGINE_RESPONSE_BYTES,
     rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
+    retention: {
+      runsDays: values.RETENTION_RUNS_DAYS,
+      eventsDays: values.RETENTION_EVENTS_DAYS,
+      firesDays: values.RETENTION_FIRES_DAYS,
+      notificationsDays: values.RETENTION_NOTIFICATIONS_DAYS,
+    },
     publicUrl: values.PUBLIC_URL ?? null,
     logLevel: values.LOG_LEVEL,
     logPretty: process.stdout.isTTY,

@@ -23,6 +23,7 @@ const LINES: Record<EventType, Line> = {
   'fire.skipped': { message: 'Fire skipped', level: 'info' },
   'notification.failed': { message: 'Notification failed', level: 'error' },
   'notification.sent': { message: 'Notification sent', level: 'info' },
+  'records.pruned': { message: 'Old records removed', level: 'info' },
   'run.cancel_requested': { message: 'Cancel of a run requested', level: 'info' },
   'run.fenced': { message: 'Run went to another worker', level: 'warn' },
   'run.finished': { message: 'Run finished', level: levelOfEnd },

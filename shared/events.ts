@@ -25,6 +25,7 @@ export const EVENT_TYPES = [
   'fire.skipped',
   'notification.failed',
   'notification.sent',
+  'records.pruned',
   'run.cancel_requested',
   'run.finished',
   'run.fenced',

@@ -35,7 +35,8 @@ const events = operation({
   summary: 'Events of a run: live, or as a list',
   description:
     'Server-sent events that end after `run.finished`, resumable by `Last-Event-ID`. With `?format=json` or ' +
-    '`Accept: application/json` the stored events, in order, paged. `limit` and `cursor` concern the list only.',
+    '`Accept: application/json` the stored events, in order, paged. `limit` and `cursor` concern the list only. Events of ' +
+    'runs that ended long ago are pruned (30 days unless configured): the list is then empty, the stream tells the end alone.',
   scope: 'read',
   params: byId,
   query: z.strictObject({

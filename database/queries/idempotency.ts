@@ -1,6 +1,9 @@
 import type { Records } from '../records.ts';
 import type { IdempotencyRow, Iso, Json } from '../tables.ts';
 
+/** How long an answer is kept under its key, in milliseconds. */
+export const KEY_KEPT_MS = 24 * 3_600_000;
+
 /** Whether the key was free and is now taken by `requestHash`. */
 export async function takeKey(records: Records, key: string, requestHash: string, at: Iso): Promise<boolean> {
   const rows = await records.insert('idempotency_keys', [{ key, request_hash: requestHash, created_at: at }], {
@@ -53,8 +56,4 @@ export async function freeKey(records: Records, key: string, requestHash: string
     { column: 'key', op: 'eq', value: key },
     { column: 'request_hash', op: 'eq', value: requestHash },
   ]);
-}
-
-export async function removeKeysBefore(records: Records, before: Iso): Promise<number> {
-  return records.remove('idempotency_keys', [{ column: 'created_at', op: 'lt', value: before }]);
 }

@@ -111,6 +111,29 @@ describe('the events of a run as a stream', () => {
     expect(ids).toEqual(expected);
   });
 
+  test('tell the end of a run whose events are pruned, so that nobody waits for it', async () => {
+    const api = makeApi(records);
+    const run = await aRun('completed');
+    await records.update('campaign_runs', { event_seq: 9, completed_at: '2026-01-05T09:00:00.000Z' }, [
+      { column: 'id', op: 'eq', value: run.id },
+    ]);
+    const reader = await listen(api, `/api/runs/${run.id}/events`);
+    await reader.next();
+    const frame = await reader.next();
+    expect(frame?.split('\n').slice(0, 2)).toEqual(['id: 9', 'event: run.finished']);
+    expect(JSON.parse(frame?.split('data: ')[1] ?? '')).toEqual({
+      status: 'completed',
+      reason: null,
+      runId: run.id,
+      at: '2026-01-05T09:00:00.000Z',
+    });
+    expect(await reader.next()).toBeNull();
+    expect((await request(api.app).get(`/api/runs/${run.id}/events?lastEventId=9`)).status).toBe(204);
+    const list = await request(api.app).get(`/api/runs/${run.id}/events?format=json`);
+    expect(list.body).toEqual({ success: true, events: [], nextCursor: null });
+    expect((await request(api.app).get(`/api/runs/${run.id}`)).status).toBe(200);
+  });
+
   test('tell a reader that has seen everything not to come back', async () => {
     const api = makeApi(records);
     const run = await aRun('completed');

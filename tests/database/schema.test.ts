@@ -106,10 +106,9 @@ describe('access on a Supabase project', () => {
     ).toEqual([]);
   });
 
-  test('the list of functions in the migration of rights is every function there is', async () => {
-    const access = (await readMigrations()).find(({ name }) => name === 'access')?.sql ?? '';
-    const [, list = ''] = /p\.proname in \(([^)]+)\)/.exec(access) ?? [];
-    const listed = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name);
+  test('the lists of functions that migrations give rights to hold every function there is', async () => {
+    const lists = (await readMigrations()).map(({ sql }) => /p\.proname in \(([^)]+)\)/.exec(sql)?.[1] ?? '');
+    const listed = lists.flatMap((list) => [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name));
     const functions = await column("select proname from pg_proc where pronamespace = 'public'::regnamespace");
     expect(new Set(listed)).toEqual(new Set(functions));
   });

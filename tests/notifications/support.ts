@@ -96,6 +96,7 @@ export function makeRun(change: Partial<RunRow> = {}): RunRow {
     results: {},
     errors: [],
     event_seq: 1,
+    ages_from_at: null,
     ...change,
   };
 }

@@ -82,6 +82,11 @@ describe('the configuration', () => {
 
   test.each([
     [{ PORT: 'abc' }, 'must be a whole number from 0 to 65535', 'write a whole number from 0 to 65535'],
+    [
+      { RETENTION_FIRES_DAYS: '31' },
+      'must be 0 (for ever) or a whole number from 32 to 36500',
+      'write 0 (for ever) or a whole number from 32 to 36500',
+    ],
     [{ PORT: '70000' }, 'must be a whole number from 0 to 65535', 'write a whole number from 0 to 65535'],
     [{ GLOBAL_DAILY_BUDGET: '-4' }, 'must be a number of dollars from 0 to 1000000000', expect.any(String)],
     [
