@@ -1,4 +1,4 @@
-import type { Row, TableName } from './records.ts';
+import type { Column, Query, Row, TableName } from './records.ts';
 import type { Tables } from './tables.ts';
 
 /**
@@ -223,6 +223,19 @@ export function kindOf(table: TableName, column: string): ColumnKind {
 export function columnNames(table: TableName): string[] {
   if (!Object.hasOwn(COLUMNS, table)) throw new TypeError(`The database has no known table ${table}.`);
   return Object.keys(COLUMNS[table]);
+}
+
+/**
+ * The columns that a query reads, in a fixed order.
+ * @throws {TypeError} when one is not known, or rows are ordered by one that is not read
+ */
+export function readColumns<T extends TableName, C extends Column<T>>(table: T, query: Query<T, C>): string[] {
+  const all = columnNames(table);
+  const wanted: ReadonlySet<string> = new Set(query.columns ?? all);
+  for (const name of wanted) kindOf(table, name);
+  for (const { column } of query.order ?? [])
+    if (!wanted.has(column)) throw new TypeError(`Rows are ordered by ${table}.${column}, which is not read.`);
+  return all.filter((name) => wanted.has(name));
 }
 
 /** The columns given by any of the rows; a column whose value is undefined counts as not given. */

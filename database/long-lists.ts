@@ -1,4 +1,4 @@
-import type { Filter, Query, Row, TableName } from './records.ts';
+import type { Column, Filter, Query, Row, TableName } from './records.ts';
 
 /** Ids of 36 characters a request: an address of about 8,000 characters passes every proxy on the way. */
 const LONGEST_LIST = 150;
@@ -17,7 +17,10 @@ export function splitLongLists<T extends TableName>(where: readonly Filter<T>[])
 }
 
 /** Puts the answers to split requests together in the order asked for. Text is compared by code unit, nulls as Postgres does. */
-export function mergeParts<T extends TableName>(parts: Row<T>[][], query: Query<T>): Row<T>[] {
+export function mergeParts<T extends TableName, C extends Column<T>>(
+  parts: Pick<Row<T>, C>[][],
+  query: Query<T, C>,
+): Pick<Row<T>, C>[] {
   const [only] = parts;
   if (parts.length <= 1) return only ?? [];
   const rows = parts.flat();

@@ -3,6 +3,7 @@ import type { Tables } from './tables.ts';
 
 export type TableName = keyof Tables;
 export type Row<T extends TableName> = Tables[T];
+export type Column<T extends TableName> = keyof Tables[T] & string;
 export type Value = string | number | boolean | null;
 
 /** A condition on one column; conditions of a list are joined by AND. `is` tests for null or a boolean. */
@@ -11,9 +12,11 @@ export type Filter<T extends TableName> =
   | { column: keyof Tables[T] & string; op: 'in'; value: readonly (string | number)[] }
   | { column: keyof Tables[T] & string; op: 'is' | 'is_not'; value: null | boolean };
 
-export interface Query<T extends TableName> {
+export interface Query<T extends TableName, C extends Column<T> = Column<T>> {
+  /** The columns to read; every one when not given. What is ordered by is among them. */
+  columns?: readonly C[];
   where?: readonly Filter<T>[];
-  order?: readonly { column: keyof Tables[T] & string; descending?: boolean }[];
+  order?: readonly { column: NoInfer<C>; descending?: boolean }[];
   /** Rows at most. Without it every matching row comes, read page by page where the server caps a page. */
   limit?: number;
 }
@@ -42,7 +45,10 @@ export interface Records {
   /** Changes the rows that match and returns them; an empty answer means that none did (compare-and-set lost). */
   update<T extends TableName>(table: T, patch: Partial<Row<T>>, where: readonly Filter<T>[]): Promise<Row<T>[]>;
   remove<T extends TableName>(table: T, where: readonly Filter<T>[]): Promise<number>;
-  select<T extends TableName>(table: T, query?: Query<T>): Promise<Row<T>[]>;
+  select<T extends TableName, C extends Column<T> = Column<T>>(
+    table: T,
+    query?: Query<T, C>,
+  ): Promise<Pick<Row<T>, NoInfer<C>>[]>;
   count<T extends TableName>(table: T, where?: readonly Filter<T>[]): Promise<number>;
   /** Calls a Postgres function with named arguments and returns its jsonb (or scalar) result. */
   call<R>(name: string, args: Record<string, unknown>): Promise<R>;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { answerFromJson, isoTime, safeInteger } from './values.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
-import type { Filter, Query, Records, Row, TableName } from './records.ts';
+import type { Column, Filter, Query, Records, Row, TableName } from './records.ts';
 import { isTransientState, RecordsError, stateOf } from './records.ts';
 import {
   callStatement,
@@ -106,8 +106,11 @@ export class SqlRecords implements Records {
     return (await this.#run(deleteStatement(table, where))).rowCount ?? 0;
   }
 
-  async select<T extends TableName>(table: T, query: Query<T> = {}): Promise<Row<T>[]> {
-    return (await this.#run<Row<T>>(selectStatement(table, query))).rows;
+  async select<T extends TableName, C extends Column<T> = Column<T>>(
+    table: T,
+    query: Query<T, C> = {},
+  ): Promise<Pick<Row<T>, C>[]> {
+    return (await this.#run<Pick<Row<T>, C>>(selectStatement(table, query))).rows;
   }
 
   async count<T extends TableName>(table: T, where: readonly Filter<T>[] = []): Promise<number> {

@@ -1,5 +1,5 @@
-import { columnNames, givenColumns, kindOf, PRIMARY_KEYS, upsertColumns } from './columns.ts';
-import type { Filter, Query, Row, TableName } from './records.ts';
+import { columnNames, givenColumns, kindOf, PRIMARY_KEYS, readColumns, upsertColumns } from './columns.ts';
+import type { Column, Filter, Query, Row, TableName } from './records.ts';
 
 /** A statement and its bound parameters. */
 export interface Statement {
@@ -116,14 +116,14 @@ export function deleteStatement<T extends TableName>(table: T, where: readonly F
   return { text: `delete from ${quote(table)}${whereClause(table, where, values)}`, values };
 }
 
-export function selectStatement<T extends TableName>(table: T, query: Query<T>): Statement {
+export function selectStatement<T extends TableName, C extends Column<T>>(table: T, query: Query<T, C>): Statement {
   const values: unknown[] = [];
   const where = whereClause(table, query.where ?? [], values);
   const order = (query.order ?? []).map(({ column, descending }) => {
     kindOf(table, column);
     return `${quote(column)} ${descending ? 'desc' : 'asc'}`;
   });
-  let text = `select ${list(columnNames(table))} from ${quote(table)}${where}`;
+  let text = `select ${list(readColumns(table, query))} from ${quote(table)}${where}`;
   if (order.length > 0) text += ` order by ${order.join(', ')}`;
   if (query.limit !== undefined) {
     values.push(query.limit);

@@ -1,8 +1,8 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { Agent } from 'undici';
 import { AppError } from '../shared/errors.ts';
-import { COLUMNS, columnNames, givenColumns, kindOf, PRIMARY_KEYS, upsertColumns } from './columns.ts';
-import type { Filter, Query, Records, Row, TableName } from './records.ts';
+import { COLUMNS, columnNames, givenColumns, kindOf, PRIMARY_KEYS, readColumns, upsertColumns } from './columns.ts';
+import type { Column, Filter, Query, Records, Row, TableName } from './records.ts';
 import { RecordsError } from './records.ts';
 import { refuseUnfiltered } from './sql.ts';
 import { checkNames } from './statements.ts';
@@ -92,9 +92,12 @@ export class SupabaseRecords implements Records {
     return removed;
   }
 
-  async select<T extends TableName>(table: T, query: Query<T> = {}): Promise<Row<T>[]> {
+  async select<T extends TableName, C extends Column<T> = Column<T>>(
+    table: T,
+    query: Query<T, C> = {},
+  ): Promise<Pick<Row<T>, C>[]> {
     for (const { column } of query.order ?? []) kindOf(table, column);
-    const parts: Row<T>[][] = [];
+    const parts: Pick<Row<T>, C>[][] = [];
     for (const where of splitLongLists(query.where ?? []))
       parts.push(await this.#selectPages(table, { ...query, where }));
     return mergeParts(parts, query);
@@ -140,15 +143,19 @@ export class SupabaseRecords implements Records {
   }
 
   /** Reads page after page, in an order that the primary key makes total, until the count given with the first is reached. */
-  async #selectPages<T extends TableName>(table: T, query: Query<T>): Promise<Row<T>[]> {
+  async #selectPages<T extends TableName, C extends Column<T>>(
+    table: T,
+    query: Query<T, C>,
+  ): Promise<Pick<Row<T>, C>[]> {
+    const columns = readColumns(table, query).join(',');
     const wanted = query.limit ?? Number.POSITIVE_INFINITY;
-    const rows: Row<T>[] = [];
+    const rows: Pick<Row<T>, C>[] = [];
     let total = wanted;
     while (rows.length < Math.min(wanted, total)) {
       const counts = rows.length === 0 && wanted > PAGE;
       let request = addFilters(
         table,
-        this.#client.from(table).select(columnsOf(table), counts ? { count: 'exact' } : {}),
+        this.#client.from(table).select(columns, counts ? { count: 'exact' } : {}),
         query.where ?? [],
       );
       const order = query.order ?? [];

@@ -348,6 +348,31 @@ export function recordsContract(name: string, open: () => Promise<RecordsUnderTe
         expect(await order(true)).toEqual([3, 4, 2, 5, 1]);
       });
 
+      test('reads only the columns that are asked for', async () => {
+        const rows = await records.select('idempotency_keys', {
+          columns: ['created_at', 'key'],
+          where: [{ column: 'status', op: 'is', value: null }],
+          order: [{ column: 'key' }],
+        });
+        expect(rows.map((row) => Object.keys(row).toSorted())).toEqual(rows.map(() => ['created_at', 'key']));
+        expect(rows[0]?.created_at).toBe(at(Number(rows[0]?.key.slice(4))));
+        const many = Array.from({ length: 400 }, (_, index) => `key-${String(index).padStart(5, '0')}`);
+        const listed = await records.select('idempotency_keys', {
+          columns: ['key'],
+          where: [{ column: 'key', op: 'in', value: many }],
+          order: [{ column: 'key', descending: true }],
+        });
+        expect(listed.map((row) => Object.entries(row))).toEqual(keysOf(listed).map((name) => [['key', name]]));
+        expect(keysOf(listed)).toEqual(keysOf(listed).toSorted().toReversed());
+      });
+
+      test('refuses columns that are not there, and an order by what is not read', async () => {
+        const odd = { columns: ['key', 'nothing' as 'key'] };
+        await expect(records.select('idempotency_keys', odd)).rejects.toThrow(TypeError);
+        const blind = { columns: ['key'], order: [{ column: 'status' as 'key' }] } as const;
+        await expect(records.select('idempotency_keys', blind)).rejects.toThrow(TypeError);
+      });
+
       test('counts', async () => {
         expect(await records.count('idempotency_keys')).toBe(4);
         expect(await records.count('idempotency_keys', [{ column: 'status', op: 'gt', value: 200 }])).toBe(2);
