@@ -1,9 +1,9 @@
-import { type CampaignSize, type ChaosCampaign, chaosCampaigns } from './campaigns.ts';
+import { type CampaignSize, chaosCampaigns } from './campaigns.ts';
 import { Dice } from './dice.ts';
-import { type Evidence, readRecords } from './evidence.ts';
+import { errorLines, gatherEvidence } from './ending.ts';
 import { type FaultKind, faultKinds } from './faults.ts';
 import { type ChaosReport, judge } from './report.ts';
-import { type Injected, storm } from './storm.ts';
+import { storm } from './storm.ts';
 import { World } from './world.ts';
 
 export interface ChaosOptions {
@@ -30,66 +30,21 @@ const LEASE_MS = 5_000;
 
 /** Runs the service under faults, mends everything, waits until all has settled, and judges what came out. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { seed, replicas, guests, say = () => undefined } = options;
+  const { seed, seconds, replicas, guests, kinds = faultKinds, say = () => undefined } = options;
   say(`seed ${seed}: starting Postgres and ${replicas} replicas`);
   await using world = await World.make({ seed, replicas, guests, leaseMs: LEASE_MS });
-  const campaigns = chaosCampaigns(options.size, Date.now());
-  const evidence = await liveThrough(world, campaigns, options, say);
-  if (options.logs !== undefined) await world.keepLogs(options.logs);
-  const notes = [...world.people.complaints, ...evidence.badStops, ...errorLines(world)];
-  return judge(evidence, { seed, seconds: options.seconds, replicas, notes });
-}
-
-async function liveThrough(
-  world: World,
-  campaigns: readonly ChaosCampaign[],
-  options: ChaosOptions,
-  say: (line: string) => void,
-): Promise<Evidence> {
-  const { database, engines, post, people, replicas } = world;
-  const facts = await world.create(campaigns);
-  const byHand = facts.filter(({ campaign }) => campaign.kind === 'manual' || campaign.kind === 'queue');
-  const peopleAtWork = people.work(byHand.map(({ id }) => id));
-  const kinds = options.kinds ?? faultKinds;
-  say(`${campaigns.length} campaigns; ${kinds.length} kinds of fault for ${options.seconds} s`);
-  const dice = Dice.from(options.seed, 'faults');
-  const ground = { dice, replicas, usual: options.replicas, leaseMs: LEASE_MS, database, engines, post };
-  const faults: Injected[] = await storm(ground, {
-    kinds,
-    forMs: options.seconds * 1_000,
-    everyMs: options.everyMs,
-    atOnce: options.atOnce,
-  });
+  const campaigns = await world.create(chaosCampaigns(options.size, Date.now()));
+  const byHand = campaigns.filter(({ campaign }) => campaign.kind === 'manual' || campaign.kind === 'queue');
+  world.people.come(byHand.map(({ id }) => id));
+  say(`${campaigns.length} campaigns; ${kinds.length} kinds of fault for ${seconds} s`);
+  const ground = { ...world.parts, dice: Dice.from(seed, 'faults'), usual: replicas, leaseMs: LEASE_MS };
+  const { everyMs, atOnce } = options;
+  const faults = await storm(ground, { kinds, forMs: seconds * 1_000, everyMs, atOnce });
   say(`${faults.length} faults; mending, then waiting until all has settled`);
   await world.heal();
-  await people.rest();
-  const unsettled = await world.stopSchedules(facts);
-  unsettled.push(...(await world.settleRuns(options.settleMs)));
-  unsettled.push(...(await world.settleMail(options.settleMs)));
-  people.stop();
-  await peopleAtWork;
+  const evidence = await gatherEvidence(world, campaigns, faults, options.settleMs);
   say('judging');
-  return {
-    campaigns: facts,
-    ...(await readRecords(database)),
-    calls: engines.calls,
-    letters: post.letters,
-    promised: people.promised,
-    decisions: people.decisions,
-    faults,
-    accidents: replicas.flatMap((replica) => replica.accidents),
-    badStops: replicas.flatMap((replica) => replica.badStops),
-    unsettled,
-  };
-}
-
-/** Messages of level error in the logs of the service, each once with its number. */
-function errorLines(world: World): string[] {
-  const counts = new Map<string, number>();
-  for (const { log } of world.replicas)
-    for (const line of log.split('\n')) {
-      const message = /"level":"error"/.test(line) ? /"message":"([^"]*)"/.exec(line)?.[1] : undefined;
-      if (message !== undefined) counts.set(message, (counts.get(message) ?? 0) + 1);
-    }
-  return [...counts].map(([message, count]) => `logged as error ${count} times: ${message}`);
+  if (options.logs !== undefined) await world.keepLogs(options.logs);
+  const notes = [...world.people.complaints, ...evidence.badStops, ...errorLines(world)];
+  return judge(evidence, { mode: 'faults', seed, seconds, replicas, notes });
 }

@@ -63,13 +63,15 @@ export interface Evidence {
   fires: FireFacts[];
   steps: StepFacts[];
   history: Map<StepKey, StepState[]>;
-  openHolds: { key: string; status: string }[];
+  openHolds: { key: string; status: string; heldAt: string; endedAt: string | null }[];
   notifications: NotificationFacts[];
   calls: readonly EngineCall[];
   letters: readonly Letter[];
   promised: readonly Promised[];
   decisions: ReadonlyMap<StepKey, readonly Decision[]>;
   faults: readonly Injected[];
+  /** When the process of a replica was paused, by its name; epoch milliseconds. */
+  pauses: ReadonlyMap<string, readonly number[]>;
   accidents: readonly Accident[];
   badStops: readonly string[];
   /** What did not settle in the time that it was given. */
@@ -95,8 +97,8 @@ export async function readRecords(
        (extract(epoch from pg_xact_commit_timestamp(xid::xid)) * 1000)::float8 as at
      from chaos.step_states order by place`,
   );
-  const openHolds = await database.ask<{ key: string; status: string }>(
-    `select b.key, r.status from budget_entries b join campaign_runs r on r.id = b.run_id
+  const openHolds = await database.ask<Evidence['openHolds'][number]>(
+    `select b.key, r.status, b.created_at::text as "heldAt", r.completed_at::text as "endedAt" from budget_entries b join campaign_runs r on r.id = b.run_id
      where b.state = 'held' and r.status not in ('queued', 'running')`,
   );
   const notifications = await database.ask<NotificationFacts>(

@@ -4,6 +4,8 @@ import { timeOf } from './invariants-fires.ts';
 
 /** The engines' clock counts whole milliseconds, the database's finer ones. */
 const TOLERANCE_MS = 2;
+/** The longest time from the commit of an attempt's beginning to the first byte of its call, on a busy machine. */
+const LOOK_TO_CALL_MS = 15;
 const DONE: ReadonlySet<string> = new Set(['completed', 'empty']);
 
 /** The state that a step's row was in when a call for it began; in doubt the one that allows the call. */
@@ -13,12 +15,27 @@ function stateAt(states: readonly StepState[], beganAt: number): StepState | und
   return during.find(({ status }) => status === 'running') ?? before;
 }
 
-function callsIn(evidence: Evidence, isWrong: (state: StepState | undefined) => boolean): string[] {
+function callsIn(
+  evidence: Evidence,
+  isWrong: (state: StepState | undefined) => boolean,
+  cutShort: boolean = false,
+): string[] {
   return evidence.calls.flatMap((call) => {
     const states = evidence.history.get(stepKey(call.runId, call.step)) ?? [];
     const state = stateAt(states, call.beganAt);
-    return isWrong(state) ? [`${describe(call)}; its row was ${stateText(state)}`] : [];
+    if (!isWrong(state) || wasCutShort(evidence, call, states) !== cutShort) return [];
+    return [`${describe(call)}; its row was ${stateText(state)}`];
   });
+}
+
+/**
+ * Whether the caller was paused in the moment between its last look at its lease and the first byte of the call. No caller can
+ * exclude that; an engine can, by the Idempotency-Key. All that is let pass is a pause right after a beginning was committed.
+ */
+function wasCutShort({ pauses }: Evidence, { replica, beganAt }: EngineCall, states: readonly StepState[]): boolean {
+  const paused = (pauses.get(replica) ?? []).findLast((at) => at <= beganAt);
+  if (paused === undefined) return false;
+  return states.some(({ status, at }) => status === 'running' && at <= paused + 1 && paused - at < LOOK_TO_CALL_MS);
 }
 
 function describe({ key, replica, beganAt, endedAt, answered }: EngineCall): string {
@@ -47,6 +64,11 @@ export function settledStepsCalled(evidence: Evidence): string[] {
 /** An engine was called before the step was on record. */
 export function stepsCalledUnrecorded(evidence: Evidence): string[] {
   return callsIn(evidence, (state) => state === undefined);
+}
+
+/** Calls that no caller could have held back, for the report. */
+export function callsAfterPause(evidence: Evidence): string[] {
+  return callsIn(evidence, (state) => state !== undefined && state.status !== 'running', true);
 }
 
 function sendsOf({ calls }: Evidence): Map<string, EngineCall[]> {

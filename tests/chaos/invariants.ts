@@ -33,7 +33,13 @@ export const invariants: readonly Invariant[] = [
   { name: 'no mail came twice without a fault', violations: needlessDuplicates },
   { name: 'every unknown send asked a person', violations: unasked },
   { name: 'nothing is stuck', violations: ({ unsettled }) => unsettled },
-  { name: 'no money of an ended run is held', violations: ({ openHolds }) => openHolds.map(({ key }) => key) },
+  {
+    name: 'no money of an ended run is held',
+    violations: ({ openHolds }) =>
+      openHolds.map(
+        ({ key, status, heldAt, endedAt }) => `${key} of a ${status} run, held at ${heldAt}, ended at ${endedAt}`,
+      ),
+  },
   {
     name: 'no replica ended by itself',
     violations: ({ accidents }) => accidents.map(({ replica, code, log }) => `${replica}: ${code}: ${log}`),

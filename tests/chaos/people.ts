@@ -36,6 +36,7 @@ export class People {
   readonly #errands = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #decides = true;
+  #working: Promise<void> = Promise.resolve();
 
   constructor(parts: { replicas: readonly Replica[]; engines: CountingEngines; post: Post; dice: Dice }) {
     this.#replicas = parts.replicas;
@@ -44,8 +45,12 @@ export class People {
     this.#dice = parts.dice;
   }
 
-  /** Reads the mail ten times a second, and starts one of these campaigns every one or two seconds. */
-  async work(campaignIds: readonly string[]): Promise<void> {
+  /** From now on they read their mail ten times a second, and start one of these campaigns every one or two seconds. */
+  come(campaignIds: readonly string[]): void {
+    this.#working = this.#work(campaignIds);
+  }
+
+  async #work(campaignIds: readonly string[]): Promise<void> {
     let nextStart = Date.now();
     while (!this.#stop.signal.aborted) {
       for (const letter of this.#post.collect())
@@ -67,8 +72,10 @@ export class People {
     await Promise.all(this.#errands);
   }
 
-  stop(): void {
+  /** Resolves when the last mail has been read. */
+  async leave(): Promise<void> {
     this.#stop.abort();
+    await this.#working;
   }
 
   #errand(work: () => Promise<void>): void {

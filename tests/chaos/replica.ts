@@ -40,8 +40,11 @@ export class Replica {
   isHeld = false;
   readonly #env: Record<string, string>;
   readonly #clockFile: string;
+  /** When its process was paused; epoch milliseconds. */
+  readonly pausedAt: number[] = [];
   #service: Service | null = null;
   #wanted = false;
+  #starting: Promise<void> = Promise.resolve();
 
   private constructor(name: string, proxy: CuttableProxy, env: Record<string, string>, clockFile: string) {
     this.name = name;
@@ -80,10 +83,16 @@ export class Replica {
   }
 
   /** Starts a process, again and again as a supervisor would, until one is ready. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
     this.#wanted = true;
+    this.#starting = this.#starting.then(() => this.#launch());
+    return this.#starting;
+  }
+
+  async #launch(): Promise<void> {
     while (this.#wanted && !this.#service) {
       const service = await Service.launch(this.#env);
+      endWithHarness(service);
       try {
         await service.untilReady();
       } catch {
@@ -116,6 +125,7 @@ export class Replica {
   }
 
   pause(): void {
+    this.pausedAt.push(Date.now());
     this.service.process.kill('SIGSTOP');
   }
 
@@ -135,6 +145,7 @@ export class Replica {
 
   async close(): Promise<void> {
     this.#wanted = false;
+    await this.#starting;
     if (this.#service) {
       this.goOn();
       await this.kill();
@@ -162,4 +173,11 @@ export class Replica {
 /** The last thing that a process logged as an error. */
 function lastWords(log: string): string {
   return (log.split('\n').findLast((line) => line.includes('"level":"error"')) ?? log).slice(-1_000);
+}
+
+/** A harness that is interrupted leaves no process behind, not even a paused one. */
+function endWithHarness({ process: child }: Service): void {
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
 }

@@ -1,7 +1,9 @@
 import { duplicatesById } from './invariants-mail.ts';
-import { sentAgainOnRequest } from './invariants-steps.ts';
-import type { Evidence } from './evidence.ts';
-import { invariants } from './invariants.ts';
+import { callsAfterPause, sentAgainOnRequest } from './invariants-steps.ts';
+import type { EngineCall } from './engine-records.ts';
+import type { Evidence, RunFacts, StepState } from './evidence.ts';
+import { type Invariant, invariants } from './invariants.ts';
+import type { Injected } from './storm.ts';
 
 export interface Verdict {
   invariant: string;
@@ -9,14 +11,25 @@ export interface Verdict {
   violations: string[];
 }
 
+/** One run, with what the engines and the database wrote down of it, and the faults of that time. */
+export interface Case {
+  run: RunFacts | undefined;
+  calls: EngineCall[];
+  states: Record<string, StepState[]>;
+  faults: Injected[];
+}
+
 /** What came out, as it is printed and kept as JSON. */
 export interface ChaosReport {
+  mode: 'faults' | 'schedule';
   seed: number;
   seconds: number;
   replicas: number;
   faults: Record<string, number>;
   counts: Record<string, number>;
   verdicts: Verdict[];
+  /** Everything that is known of the runs that the violations name. */
+  cases: Case[];
   /** Worth a look, and no violation. */
   notes: string[];
   held: boolean;
@@ -32,9 +45,10 @@ function tally(names: Iterable<string>): Record<string, number> {
 
 export function judge(
   evidence: Evidence,
-  facts: Pick<ChaosReport, 'seed' | 'seconds' | 'replicas' | 'notes'>,
+  facts: Pick<ChaosReport, 'mode' | 'seed' | 'seconds' | 'replicas' | 'notes'>,
+  judgedBy: readonly Invariant[] = invariants,
 ): ChaosReport {
-  const verdicts = invariants.map(({ name, violations }) => {
+  const verdicts = judgedBy.map(({ name, violations }) => {
     const found = violations(evidence);
     return { invariant: name, held: found.length === 0, violations: found };
   });
@@ -56,6 +70,7 @@ export function judge(
       'sends at the engine': calls.filter(({ sent }) => sent).length,
       'sends of unknown outcome': unknown.length,
       'sends that a person had made again': sentAgainOnRequest(evidence).length,
+      'late calls of a paused caller': callsAfterPause(evidence).length,
       mails: letters.length,
       ...prefixed('mails', tally(letters.map(({ kind }) => kind ?? 'stray'))),
       'mails that came again under their id': duplicatesById(evidence).length,
@@ -63,8 +78,30 @@ export function judge(
       'stops that were not clean': evidence.badStops.length,
     },
     verdicts,
+    cases: casesOf(evidence, verdicts),
     held: verdicts.every(({ held }) => held),
   };
+}
+
+const RUN_ID = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const MOST_CASES = 20;
+/** Faults that ended this long before the first call may still have a say, in milliseconds. */
+const AFTERMATH_MS = 10_000;
+
+function casesOf(evidence: Evidence, verdicts: readonly Verdict[]): Case[] {
+  const ids = new Set(verdicts.flatMap(({ violations }) => violations.flatMap((text) => text.match(RUN_ID) ?? [])));
+  return [...ids].slice(0, MOST_CASES).map((id) => {
+    const calls = evidence.calls.filter(({ runId }) => runId === id);
+    const states = [...evidence.history].filter(([key]) => key.startsWith(id));
+    const times = [...calls.map(({ beganAt }) => beganAt), ...states.flatMap(([, of]) => of.map(({ at }) => at))];
+    const [from, to] = [Math.min(...times) - AFTERMATH_MS, Math.max(...times) + AFTERMATH_MS];
+    return {
+      run: evidence.runs.find((run) => run.id === id),
+      calls,
+      states: Object.fromEntries(states),
+      faults: evidence.faults.filter((fault) => fault.from <= to && fault.to >= from),
+    };
+  });
 }
 
 function prefixed(prefix: string, counts: Record<string, number>): Record<string, number> {

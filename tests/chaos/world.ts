@@ -22,8 +22,17 @@ export interface WorldOptions {
   env?: Record<string, string>;
 }
 
+export interface WorldParts {
+  database: ChaosDatabase;
+  engines: CountingEngines;
+  post: Post;
+  people: People;
+  replicas: readonly Replica[];
+}
+
 /** The service's surroundings, made for one test: database, engines, mail server, people, and replicas, three or more. */
 export class World {
+  readonly parts: WorldParts;
   readonly database: ChaosDatabase;
   readonly engines: CountingEngines;
   readonly post: Post;
@@ -32,16 +41,14 @@ export class World {
   readonly options: WorldOptions;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(
-    parts: Pick<World, 'database' | 'engines' | 'post' | 'people' | 'replicas' | 'options'>,
-    stack: AsyncDisposableStack,
-  ) {
+  private constructor(parts: WorldParts, options: WorldOptions, stack: AsyncDisposableStack) {
+    this.parts = parts;
     this.database = parts.database;
     this.engines = parts.engines;
     this.post = parts.post;
     this.people = parts.people;
     this.replicas = parts.replicas;
-    this.options = parts.options;
+    this.options = options;
     this.#stack = stack;
   }
 
@@ -78,7 +85,7 @@ export class World {
     const people = new People({ replicas, engines, post, dice: Dice.from(options.seed, 'people') });
     await Promise.all(replicas.slice(0, options.replicas).map((replica) => replica.start()));
     await database.keepHistory();
-    return new World({ database, engines, post, people, replicas, options }, stack.move());
+    return new World({ database, engines, post, people, replicas }, options, stack.move());
   }
 
   /** Makes the campaigns over the API. */
@@ -159,7 +166,7 @@ export class World {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.people.stop();
+    await this.people.leave();
     await this.#stack.disposeAsync();
   }
 }
