@@ -6,10 +6,12 @@ import type { BudgetRefusal } from './budget/limits.ts';
 import { CancelledError, ServiceStoppingError } from './runs/reasons.ts';
 import { nextQueuedRun } from './runs/next-queued.ts';
 import { type RunEnd, RunFinisher } from './runs/finisher.ts';
+import type { Claims } from './database/claims.ts';
 import { RunSession, type SessionDependencies } from './runs/session.ts';
 import { StepRunner, type StepRunnerDependencies } from './runs/step-runner.ts';
 
 export interface OrchestratorDependencies extends SessionDependencies, StepRunnerDependencies {
+  claims: Claims;
   /** Hands a run to the workers. */
   enqueue(runId: string): Promise<void>;
 }
@@ -43,8 +45,9 @@ export class Orchestrator {
    */
   async execute(runId: string): Promise<void> {
     if (this.#stopping || this.#sessions.has(runId)) return;
-    const session = await RunSession.claim(this.#deps, runId);
-    if (!session) return;
+    const claimed = await this.#deps.claims.take(runId);
+    if (!claimed) return;
+    const session = new RunSession(this.#deps, claimed);
     this.#sessions.set(runId, session);
     if (this.#stopping) session.stopSoon();
     const { cancel_requested_at: asked, cancel_reason: why } = session.run;
@@ -69,14 +72,9 @@ export class Orchestrator {
   }
 
   async #drive(session: RunSession): Promise<RunEnd> {
-    const resumed = session.run.epoch > 1;
-    await session.write({
-      events: [
-        resumed
-          ? { type: 'run.resumed', data: { epoch: session.run.epoch } }
-          : { type: 'run.started', data: { trigger: session.run.trigger, steps: session.run.steps_total } },
-      ],
-    });
+    const { epoch, trigger, steps_total: steps } = session.run;
+    if (epoch > 1) session.show('run.resumed', { epoch });
+    else session.show('run.started', { trigger, steps });
     for (const entry of session.definition.steps) {
       if (session.signal.aborted) break;
       if (session.stopping) return { how: 'handed_over' };

@@ -4,6 +4,7 @@ import { createMetrics } from './api/metrics.ts';
 import { linkHost, stopServer, takePort } from './api/port.ts';
 import { readiness } from './api/readiness.ts';
 import { BudgetLedger } from './budget/ledger.ts';
+import { Claims } from './database/claims.ts';
 import { Journal } from './database/journal.ts';
 import { type Database, openDatabase } from './database/open.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
@@ -87,7 +88,14 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   stack.defer(() => http.close());
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
-  const orchestrator = new Orchestrator({ ...shared, http, enqueue, journal: new Journal(records), ledger: budget });
+  const orchestrator = new Orchestrator({
+    ...shared,
+    http,
+    enqueue,
+    journal: new Journal(records),
+    claims: new Claims(shared),
+    ledger: budget,
+  });
   const queue = new RunQueue({
     connection: database.boss,
     execute: (runId) => orchestrator.execute(runId),

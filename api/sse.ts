@@ -28,9 +28,9 @@ export interface StreamSource {
  * Which event to go on after. An id that the run has not reached cannot have come from here; like anything
  * that is no number, it starts from the beginning: rather twice than never.
  */
-export function resumePoint(given: string | undefined, run: Pick<RunRow, 'event_seq'>): number {
+export function resumePoint(given: string | undefined, lastSeq: number): number {
   const seq = given !== undefined && /^\d{1,9}$/.test(given.trim()) ? Number(given) : 0;
-  return seq > run.event_seq ? 0 : seq;
+  return seq > lastSeq ? 0 : seq;
 }
 
 /**

@@ -1,62 +1,32 @@
 import { Batch } from '../database/batch.ts';
+import type { JournalCharge } from '../database/journal.ts';
+import type { CrossedThreshold, HoldRefusal } from '../database/journal-lists.ts';
 import type { Records } from '../database/records.ts';
-import type { BudgetEntryRow, Iso, Period } from '../database/tables.ts';
+import type { BudgetEntryRow, Iso } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
-import { ConflictError, NotFoundError } from '../shared/errors.ts';
-import { dollarsToMicros, type Micros } from '../shared/money.ts';
-import { type BudgetedCampaign, type Counter, countersAt, GLOBAL_SCOPE } from './counters.ts';
-import { type BudgetRefusal, refusalMessage } from './limits.ts';
+import { NotFoundError } from '../shared/errors.ts';
+import type { Micros } from '../shared/money.ts';
+import { type BudgetedCampaign, countersAt } from './counters.ts';
+import {
+  alertOf,
+  type BudgetAlert,
+  checkedAmount,
+  type HoldItem,
+  holdItem,
+  refusalOf,
+  type ReservationRequest,
+  unheldCharge,
+} from './holds.ts';
+import type { BudgetRefusal } from './limits.ts';
 import { type BudgetStatus, readStatus } from './status.ts';
 
 export type { BudgetedCampaign } from './counters.ts';
+export type { BudgetAlert, ReservationRequest } from './holds.ts';
 export type { BudgetStatus } from './status.ts';
-
-export interface ReservationRequest {
-  /** `<run id>/<step name>/<attempt>`. */
-  key: string;
-  campaign: BudgetedCampaign;
-  runId: string;
-  stepName: string;
-  /** What the attempt is expected to cost; 0 when nothing is known. */
-  amount: Micros;
-}
 
 export type Reservation = { admitted: true } | { admitted: false; refusal: BudgetRefusal };
 
-/** A threshold of 50, 80 or 100 percent that was crossed, told once in its period. */
-export interface BudgetAlert {
-  scope: string;
-  period: Period;
-  startsOn: string;
-  percent: number;
-  limitMicros: Micros;
-  spentMicros: Micros;
-}
-
-/** A counter as the SQL functions take it. */
-interface PeriodRequest {
-  scope: string;
-  period: Period;
-  starts_on: string;
-  limit: Micros | null;
-  campaign_id?: string;
-}
-
-interface ReserveItem {
-  key: string;
-  campaign_id: string;
-  run_id: string;
-  step_name: string;
-  amount: Micros;
-  at: Iso;
-  periods: PeriodRequest[];
-}
-
-interface ReserveAnswer {
-  admitted: boolean;
-  spent?: boolean;
-  refused?: { scope: string; period: Period; starts_on: string; limit: Micros; spent: Micros; held: Micros }[];
-}
+type ReserveAnswer = HoldRefusal & { admitted: boolean };
 
 interface SettleItem {
   key: string;
@@ -67,12 +37,13 @@ interface SettleItem {
 interface SettleAnswer {
   found: boolean;
   spent: Micros;
-  alerts: { scope: string; period: Period; starts_on: string; percent: number; limit: Micros; spent: Micros }[];
+  alerts: CrossedThreshold[];
 }
 
 /**
  * Money is reserved before an attempt and settled after it, in the day, week and month in which it was reserved. Admission
- * is one SQL function over locked counters, so it holds for any number of processes; attempts of many runs share statements.
+ * is one SQL function over locked counters, so it holds for any number of processes. Within a run both go through the journal,
+ * in the commits that write the attempt's beginning and its end.
  *
  * Every method rejects with {@link DatabaseUnavailableError} while the database is away: nothing is ever admitted unseen. The
  * same call may then be made again.
@@ -81,9 +52,8 @@ export class BudgetLedger {
   readonly #records: Records;
   readonly #clock: Clock;
   readonly #globalDailyLimit: Micros | null;
-  readonly #reserving: Batch<ReserveItem, ReserveAnswer>;
+  readonly #reserving: Batch<HoldItem, ReserveAnswer>;
   readonly #settling: Batch<SettleItem, SettleAnswer>;
-  readonly #recalling: Batch<{ campaign_id: string; step_name: string }, Micros | null>;
 
   /** @param dependencies.globalDailyLimit what all campaigns together may spend in a day of UTC; null: no limit */
   constructor(dependencies: { records: Records; clock: Clock; globalDailyLimit: Micros | null }) {
@@ -91,15 +61,45 @@ export class BudgetLedger {
     this.#records = records;
     this.#clock = clock;
     this.#globalDailyLimit = globalDailyLimit;
-    this.#reserving = new Batch((items) => records.call('budget_reserve', { p_requests: items }));
-    this.#settling = new Batch((items) => records.call('budget_settle', { p_items: items }));
-    this.#recalling = new Batch((items) => records.call('budget_step_history', { p_steps: items }));
+    this.#reserving = new Batch((items) => records.call('budget_hold', { p_requests: items }));
+    this.#settling = new Batch((items) => records.call('budget_charge', { p_items: items }));
   }
 
-  /** What a step is expected to cost: as its definition says, else the largest of its last 20 known costs, else 0. */
-  async estimate(campaignId: string, step: { name: string; estimatedCost?: number }): Promise<Micros> {
-    if (step.estimatedCost !== undefined) return dollarsToMicros(step.estimatedCost);
-    return (await this.#recalling.add({ campaign_id: campaignId, step_name: step.name })) ?? 0;
+  /**
+   * What the journal is to hold for an attempt, in the same commit that writes its beginning. Undefined when nothing is expected
+   * to be spent and nothing limits it: then there is nothing to hold and nothing to ask.
+   * @throws {RangeError} when the amount is not one, or the time zone not known
+   */
+  hold(request: ReservationRequest): HoldItem | undefined {
+    const counters = this.#counters(request.campaign);
+    if (request.amount === 0 && counters.every(({ limitMicros }) => limitMicros === null)) return undefined;
+    return holdItem(request, counters, iso(this.#clock.now()));
+  }
+
+  /**
+   * Why a hold was not admitted, from the journal's answer.
+   * @throws {ConflictError} BUDGET_KEY_SPENT when a known cost stands under this key already
+   */
+  refusal(request: ReservationRequest, answer: HoldRefusal): BudgetRefusal {
+    return refusalOf(answer, this.#counters(request.campaign), request);
+  }
+
+  /**
+   * What the journal is to charge for an attempt, in the same commit that writes its end; undefined when nothing was held
+   * and nothing is known to have been spent.
+   * @param costMicros null: nobody knows, what was held is charged
+   * @throws {RangeError} when the cost is not an amount
+   */
+  charge(
+    request: Omit<ReservationRequest, 'amount'>,
+    held: boolean,
+    costMicros: Micros | null,
+  ): JournalCharge | undefined {
+    const at = iso(this.#clock.now());
+    if (!held) return costMicros ? unheldCharge(request, this.#counters(request.campaign), costMicros, at) : undefined;
+    const { key, campaign, runId, stepName } = request;
+    const amount = costMicros === null ? null : checkedAmount(costMicros);
+    return { key, amount, at, campaign_id: campaign.id, run_id: runId, step_name: stepName };
   }
 
   /**
@@ -109,27 +109,9 @@ export class BudgetLedger {
    * @throws {RangeError} when the amount is not one, or the time zone not known
    */
   async reserve(request: ReservationRequest): Promise<Reservation> {
-    const { key, campaign, runId, stepName, amount } = request;
-    const nowMs = this.#clock.now();
-    const counters = Object.values(countersAt(campaign, nowMs, this.#globalDailyLimit));
-    const answer = await this.#reserving.add({
-      key,
-      campaign_id: campaign.id,
-      run_id: runId,
-      step_name: stepName,
-      amount: checked(amount),
-      at: iso(nowMs),
-      periods: counters.map((counter) => ({
-        scope: counter.scope,
-        period: counter.period,
-        starts_on: counter.startsOn,
-        limit: counter.limitMicros,
-        ...(counter.scope === GLOBAL_SCOPE ? {} : { campaign_id: campaign.id }),
-      })),
-    });
-    if (answer.admitted) return { admitted: true };
-    if (answer.spent) throw new ConflictError('BUDGET_KEY_SPENT', `The cost of ${key} is known already.`);
-    return { admitted: false, refusal: refusalOf(answer, counters, amount) };
+    const counters = this.#counters(request.campaign);
+    const answer = await this.#reserving.add(holdItem(request, counters, iso(this.#clock.now())));
+    return answer.admitted ? { admitted: true } : { admitted: false, refusal: refusalOf(answer, counters, request) };
   }
 
   /**
@@ -140,20 +122,10 @@ export class BudgetLedger {
    * @throws {RangeError} when the cost is not an amount
    */
   async settle(key: string, costMicros: Micros | null): Promise<{ spentMicros: Micros; alerts: BudgetAlert[] }> {
-    const amount = costMicros === null ? null : checked(costMicros);
+    const amount = costMicros === null ? null : checkedAmount(costMicros);
     const answer = await this.#settling.add({ key, amount, at: iso(this.#clock.now()) });
     if (!answer.found && amount !== null && amount > 0) throw new NotFoundError('budget reservation', key);
-    return {
-      spentMicros: answer.spent,
-      alerts: answer.alerts.map(({ scope, period, starts_on, percent, limit, spent }) => ({
-        scope,
-        period,
-        startsOn: starts_on,
-        percent,
-        limitMicros: limit,
-        spentMicros: spent,
-      })),
-    };
+    return { spentMicros: answer.spent, alerts: answer.alerts.map(alertOf) };
   }
 
   /** Gives a hold back: nothing was done. Harmless for a key that was never reserved. */
@@ -191,37 +163,8 @@ export class BudgetLedger {
     const counters = countersAt(campaign, this.#clock.now(), this.#globalDailyLimit);
     return readStatus(this.#records, campaign, counters);
   }
-}
 
-/**
- * Of several periods that say no, the one that turns last: to wait for another would be in vain. A period that is only full
- * of holds is named when there is no other, since its turn need not be waited for.
- */
-function refusalOf(answer: ReserveAnswer, counters: readonly Counter[], amountMicros: Micros): BudgetRefusal {
-  const refused = (answer.refused ?? []).flatMap((found) => {
-    const counter = counters.find(({ scope, period }) => scope === found.scope && period === found.period);
-    return counter ? [{ counter, found }] : [];
-  });
-  const lasting = refused.filter(({ found }) => found.spent >= found.limit || found.spent + amountMicros > found.limit);
-  const onlyHeld = lasting.length === 0;
-  const last = (onlyHeld ? refused : lasting).toSorted((a, b) => b.counter.turnsAtMs - a.counter.turnsAtMs)[0];
-  if (!last) throw new RangeError('The database refused a reservation without naming a period.');
-  const { counter, found } = last;
-  const facts = {
-    scope: found.scope,
-    period: found.period,
-    startsOn: found.starts_on,
-    limitMicros: found.limit,
-    spentMicros: found.spent,
-    heldMicros: found.held,
-    amountMicros,
-    turnsAtMs: counter.turnsAtMs,
-  };
-  return { ...facts, onlyHeld, message: refusalMessage(facts, counter.timezone) };
-}
-
-/** Guards the statement: NaN would turn into null in JSON, which means something else. */
-function checked(amount: Micros): Micros {
-  if (!Number.isSafeInteger(amount) || amount < 0) throw new RangeError(`not an amount of micro-dollars: ${amount}`);
-  return amount;
+  #counters(campaign: BudgetedCampaign) {
+    return Object.values(countersAt(campaign, this.#clock.now(), this.#globalDailyLimit));
+  }
 }

@@ -9,6 +9,9 @@ interface Pending<Item, Answer> {
 /** One statement carries at most this many items, so that a burst does not build one huge statement. */
 const MOST_ITEMS = 500;
 
+/** Fewer are not worth a statement more. */
+const FEW_ITEMS = 8;
+
 /** How often a statement is sent that the database broke off for the sake of another transaction. */
 const TRIES = 3;
 
@@ -18,28 +21,40 @@ const TRIES = 3;
  */
 export class Batch<Item, Answer> {
   readonly #send: (items: Item[]) => Promise<Answer[]>;
+  readonly #lanes: number;
   #pending: Pending<Item, Answer>[] = [];
-  #sending = false;
+  #draining = 0;
 
-  /** @param send answers every item of a list, in the same order, or rejects having done nothing for any of them */
-  constructor(send: (items: Item[]) => Promise<Answer[]>) {
+  /**
+   * @param send answers every item of a list, in the same order, or rejects having done nothing for any of them
+   * @param lanes how many statements may be on their way at a time; with 2, one is made ready here while the other is worked on
+   *   there, and the order of items is only kept within a statement
+   */
+  constructor(send: (items: Item[]) => Promise<Answer[]>, lanes = 1) {
     this.#send = send;
+    this.#lanes = lanes;
   }
 
   /** Resolves when the statement that carried the item is committed. Rejects with what `send` rejects with. */
   add(item: Item): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ item, resolve, reject });
-      if (this.#sending) return;
-      this.#sending = true;
+      if (this.#draining >= this.#lanes) return;
+      this.#draining += 1;
       // Not at once: what is asked for in the same turn goes together.
       queueMicrotask(() => void this.#drain());
     });
   }
 
   async #drain(): Promise<void> {
-    while (this.#pending.length > 0) await this.#settle(this.#pending.splice(0, MOST_ITEMS));
-    this.#sending = false;
+    while (this.#pending.length > 0) await this.#settle(this.#pending.splice(0, this.#share()));
+    this.#draining -= 1;
+  }
+
+  /** How many items the next statement takes: its lane's part of a burst, so that the lanes do not wait for one another. */
+  #share(): number {
+    const { length } = this.#pending;
+    return Math.min(MOST_ITEMS, length < FEW_ITEMS ? length : Math.ceil(length / this.#lanes));
   }
 
   async #settle(batch: Pending<Item, Answer>[]): Promise<void> {

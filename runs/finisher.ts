@@ -94,11 +94,18 @@ export class RunFinisher {
   async giveUp(session: RunSession, cause: Error): Promise<void> {
     const reason = `The database refused the record of this run: ${cause.message}`;
     const error = { step: null, code: 'RECORDS_REFUSED', error: reason, at: iso(this.#deps.clock.now()) };
-    await session.write({
+    await session.writeInSpite((refused) => ({
       run: { status: 'failed', status_reason: reason, errors: [error] },
+      steps: refused.map((row) => ({
+        ...row,
+        status: 'failed',
+        counts: {},
+        output: null,
+        error: { code: 'RECORDS_REFUSED', message: reason, retryable: false },
+      })),
       events: [{ type: 'run.finished', data: { status: 'failed', reason } }],
       outbox: this.#messages(session, { ...session.run, status: 'failed', status_reason: reason, errors: [error] }, []),
-    });
+    }));
   }
 
   #messages(session: RunSession, run: RunRow, steps: readonly StepRow[], budgetRefusal?: BudgetRefusal): OutboxRow[] {

@@ -1,27 +1,28 @@
+import type { BudgetedCampaign } from '../budget/ledger.ts';
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { flattenSteps } from '../campaigns/definition.ts';
-import { FencedError, type Journal, type JournalEntry } from '../database/journal.ts';
+import type { ClaimedRun } from '../database/claims.ts';
+import { FencedError, type Journal } from '../database/journal.ts';
+import type { JournalAnswer } from '../database/journal-lists.ts';
 import type { Records } from '../database/records.ts';
 import type { JsonObject, RunRow, StepRow } from '../database/tables.ts';
-import { type Clock, iso } from '../shared/clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { EventBus, EventType } from '../shared/events.ts';
 import { ServiceStoppingError, type StopReason } from './reasons.ts';
+import { type RunBegin, type RunRecord, RunWriter } from './run-writer.ts';
+import { thresholdEvent } from './threshold-event.ts';
+
+export type { RunRecord } from './run-writer.ts';
 
 export interface SessionDependencies {
   records: Records;
   journal: Journal;
   clock: Clock;
   events: EventBus;
-  worker: string;
-  leaseMs: number;
 }
 
-/** Something to write about a run; the session adds who writes, when, and after which event. */
-export type RunRecord = Omit<JournalEntry, 'run_id' | 'epoch' | 'at' | 'after_seq' | 'events'> & {
-  events: { type: EventType; data: JsonObject }[];
-};
-
-const WRITE_RETRY_MS = 500;
+/** The campaign as its budget is judged, and the version of its row at which it was read. */
+export type BudgetTerms = BudgetedCampaign & { version: number };
 
 /** One worker's hold on one run: its rows, its fencing token, the signal that ends the hold, and the way to write. */
 export class RunSession {
@@ -29,40 +30,34 @@ export class RunSession {
   readonly definition: CampaignDefinition;
   /** Step rows by name, as last written. */
   readonly steps: Map<string, StepRow>;
+  /** What steps without an estimate have cost at most lately, in micro-dollars. */
+  readonly history: ClaimedRun['history'];
+  /** As last read. */
+  terms: BudgetTerms;
   readonly #dependencies: SessionDependencies;
+  readonly #writer: RunWriter;
   readonly #stop = new AbortController();
   readonly #hurry = new AbortController();
-  #seq: number;
-  #lastWrite: Promise<void> = Promise.resolve();
   /** Ends the waiting for a database that is away, when the run belongs to somebody else or the service must go. */
   readonly #patience = new AbortController();
 
-  private constructor(dependencies: SessionDependencies, run: RunRow, steps: readonly StepRow[]) {
+  constructor(dependencies: SessionDependencies, claimed: ClaimedRun) {
+    const { run, steps, campaign, history } = claimed;
     this.#dependencies = dependencies;
     this.run = run;
-    this.#seq = run.event_seq;
     this.definition = run.definition as unknown as CampaignDefinition;
     this.steps = new Map(steps.map((step) => [step.name, step]));
-  }
-
-  /** Takes the run for this worker; null when it is not to be had. */
-  static async claim(dependencies: SessionDependencies, runId: string): Promise<RunSession | null> {
-    const claimed = await dependencies.records.call<{ id: string } | null>('claim_run', {
-      p_run_id: runId,
-      p_worker: dependencies.worker,
-      p_now: iso(dependencies.clock.now()),
-      p_lease_ms: dependencies.leaseMs,
+    this.history = history;
+    this.terms = termsOf(run.campaign_id, campaign);
+    this.#writer = new RunWriter(run, {
+      journal: dependencies.journal,
+      clock: dependencies.clock,
+      patience: this.#patience.signal,
+      onEvent: ({ type, data }) => this.show(type, data),
+      onThresholds: (crossed) => {
+        for (const { type, data } of crossed.map(thresholdEvent)) this.show(type, data);
+      },
     });
-    if (!claimed) return null;
-    const [run] = await dependencies.records.select('campaign_runs', {
-      where: [{ column: 'id', op: 'eq', value: runId }],
-    });
-    if (!run || run.claimed_by !== dependencies.worker) return null;
-    const steps = await dependencies.records.select('run_steps', {
-      where: [{ column: 'run_id', op: 'eq', value: runId }],
-      order: [{ column: 'position' }],
-    });
-    return new RunSession(dependencies, run, steps);
   }
 
   get id(): string {
@@ -120,40 +115,36 @@ export class RunSession {
   }
 
   /**
-   * Writes and returns once it is durable, then tells the event bus. While the database is away it tries again until the
-   * session ends; nothing goes on before its record is safe. The writes of one run go one after the other, because each
-   * names the event after which it comes.
+   * Writes and returns once it is durable, then tells the event bus. Nothing goes on before its record is safe.
    * @throws {FencedError} when another worker has the run
    */
-  write(record: RunRecord): Promise<void> {
-    for (const step of record.steps ?? []) this.steps.set(step.name, step);
-    if (record.run) Object.assign(this.run, record.run);
-    const turn = this.#lastWrite.then(() => this.#commit(record));
-    this.#lastWrite = turn.catch(() => undefined);
-    return turn;
+  async write(record: RunRecord): Promise<void> {
+    Object.assign(this.run, record.run);
+    await this.#writer.write(record);
+    this.#keepSteps(record);
   }
 
-  async #commit(record: RunRecord): Promise<void> {
-    const { clock, journal, events } = this.#dependencies;
-    const entry: JournalEntry = {
-      ...record,
-      run_id: this.id,
-      epoch: this.run.epoch,
-      at: iso(clock.now()),
-      after_seq: this.#seq,
-    };
-    for (;;) {
-      try {
-        await journal.commit(entry);
-        break;
-      } catch (error) {
-        if (!isRetryable(error)) throw error;
-        await clock.sleep(WRITE_RETRY_MS, this.#patience.signal);
-      }
-    }
-    this.#seq += record.events.length;
-    const facts = { campaignId: this.run.campaign_id, runId: this.id, campaign: this.definition.name };
-    for (const event of record.events) events.emit(event.type, { ...facts, ...event.data });
+  /** The same without waiting: it shares the commit of what is written next, which waits for it. */
+  later(record: RunRecord): void {
+    Object.assign(this.run, record.run);
+    this.#keepSteps(record);
+    this.#writer.later(record);
+  }
+
+  /** Writes that an attempt begins, if it may. */
+  async begin(begin: RunBegin): Promise<JournalAnswer['begin']> {
+    const answer = await this.#writer.begin(begin);
+    if (answer === 'made') this.steps.set(begin.step.name, begin.step);
+    return answer;
+  }
+
+  /** The last word about a run whose record the database refuses; `about` makes the record. */
+  writeInSpite(about: (refused: readonly StepRow[]) => RunRecord): Promise<void> {
+    return this.#writer.writeInSpite(about(this.#writer.refusedSteps));
+  }
+
+  #keepSteps(record: RunRecord): void {
+    for (const step of record.steps ?? []) this.steps.set(step.name, step);
   }
 
   /** Shows something that is not worth a row. */
@@ -167,6 +158,8 @@ export class RunSession {
   }
 }
 
-function isRetryable(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'retryable' in error && error.retryable === true;
+/** What a campaign's row says of its budget. */
+export function termsOf(id: string, campaign: ClaimedRun['campaign']): BudgetTerms {
+  const { version, timezone, budget } = campaign;
+  return { id, version, timezone, budget: budget as BudgetTerms['budget'] };
 }

@@ -1,15 +1,17 @@
-import type { BudgetAlert, BudgetedCampaign, BudgetLedger } from '../budget/ledger.ts';
+import type { BudgetLedger, ReservationRequest } from '../budget/ledger.ts';
 import { type BudgetRefusal, perLeadRefusal } from '../budget/limits.ts';
 import type { CampaignDefinition, StepDefinition } from '../campaigns/definition.ts';
+import type { JournalCharge } from '../database/journal.ts';
 import type { Records } from '../database/records.ts';
-import type { StepRow } from '../database/tables.ts';
+import type { JsonObject, StepRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import { AppError } from '../shared/errors.ts';
-import { type Micros, microsToDollars } from '../shared/money.ts';
+import { dollarsToMicros, type Micros } from '../shared/money.ts';
 import { StepError } from '../steps/step.ts';
 import { ServiceStoppingError } from './reasons.ts';
-import type { RunRecord, RunSession } from './session.ts';
+import { type RunSession, termsOf } from './session.ts';
 import type { AttemptOutcome } from './step-attempt.ts';
+import { beginAttempt, isUnderWay } from './step-rows.ts';
 import { leadsOf } from './totals.ts';
 
 /** The budget said no; carried through the retry loop, never retried. */
@@ -22,17 +24,23 @@ export class RefusedByBudget extends AppError {
   }
 }
 
-/** What an attempt was charged, and the budget thresholds that it was the first to cross. */
+/** An attempt that has begun: its row as written, and what is held for it in micro-dollars; null: nothing needed to be. */
+export interface BegunAttempt {
+  row: StepRow;
+  heldMicros: Micros | null;
+}
+
+/** What an attempt is charged, and the item by which the journal does so in the commit of its end. */
 export interface Charge {
   micros: Micros;
   unknown: boolean;
-  alerts: RunRecord['events'];
+  items: JournalCharge[];
 }
 
 const DATABASE_RETRY_MS = 500;
 const HELD_RETRY_MS = 250;
 
-/** The money side of one step: held before an attempt, charged after it. */
+/** The money side of one step: held with the beginning of an attempt, charged with its end. */
 export class StepBudget {
   readonly #deps: { ledger: BudgetLedger; clock: Clock; records: Records };
 
@@ -41,63 +49,58 @@ export class StepBudget {
   }
 
   /**
-   * Holds the estimate before anything is asked of the engine. Fails closed: while the database is away, it waits. Money
-   * that others only hold may come back, so for that it waits too, at most as long as the step itself may take.
+   * Writes the beginning of the next attempt and holds its estimate, in one commit, before anything is asked of the engine. Money
+   * that others only hold may come back, so for that it waits, at most as long as the step itself may take.
+   * @throws {RefusedByBudget}
    */
-  async reserve(session: RunSession, step: StepDefinition, attempt: number): Promise<void> {
+  async begin(session: RunSession, step: StepDefinition, row: StepRow): Promise<BegunAttempt> {
     const { clock, ledger } = this.#deps;
     const giveUpAt = clock.now() + step.timeout;
-    for (let told = false; ; told = true) {
+    for (let told = false; ;) {
       if (session.stopping) throw new ServiceStoppingError();
-      const refusal = await this.#whileAway(session, () => this.#tryReserve(session, step, attempt));
-      if (!refusal) break;
+      const begun = beginAttempt(row, iso(clock.now()));
+      const request = requestOf(session, step, begun.attempts);
+      refuseTooDear(session, request.amount);
+      const hold = ledger.hold(request);
+      const answer = await session.begin({
+        step: begun,
+        event: { type: 'step.started', data: { step: row.name, kind: row.kind, attempt: begun.attempts } },
+        version: session.terms.version,
+        ...(hold ? { hold: hold as unknown as JsonObject } : {}),
+      });
+      if (answer === 'made') return { row: begun, heldMicros: hold ? request.amount : null };
+      if (answer === 'stale') {
+        await this.#readTerms(session);
+        continue;
+      }
+      const refusal = ledger.refusal(request, answer);
       if (!refusal.onlyHeld || clock.now() >= giveUpAt) throw new RefusedByBudget(refusal);
       if (!told) session.show('step.progress', { step: step.name, message: 'waits for money that other steps hold' });
+      told = true;
       await clock.sleep(HELD_RETRY_MS, session.signal);
     }
-    if (!session.stopping) return;
-    await this.#whileAway(session, () => ledger.release(holdKey(session.id, step.name, attempt)));
-    throw new ServiceStoppingError();
-  }
-
-  async #tryReserve(session: RunSession, step: StepDefinition, attempt: number): Promise<BudgetRefusal | null> {
-    const { ledger } = this.#deps;
-    const { id, timezone, budget } = await this.#presentTerms(session);
-    const amount = await ledger.estimate(id, step);
-    const steps = session.orderedSteps();
-    const tooDear = perLeadRefusal({
-      limitDollars: budget.perLead,
-      runCostMicros: steps.reduce((sum, row) => sum + row.cost_micros, 0),
-      estimateMicros: amount,
-      leads: leadsOf(steps),
-    });
-    if (tooDear) return tooDear;
-    const answer = await ledger.reserve({
-      key: holdKey(session.id, step.name, attempt),
-      campaign: { id, timezone, budget },
-      runId: session.id,
-      stepName: step.name,
-      amount,
-    });
-    return answer.admitted ? null : answer.refusal;
   }
 
   /** A run keeps its steps, not its limits: money is judged by what the campaign says now, so that an edit holds at once. */
-  async #presentTerms(session: RunSession): Promise<BudgetedCampaign> {
+  async #readTerms(session: RunSession): Promise<void> {
     const id = session.run.campaign_id;
-    const [campaign] = await this.#deps.records.select('campaigns', { where: [{ column: 'id', op: 'eq', value: id }] });
-    const { budget, schedule } = (campaign?.config ?? session.run.definition) as unknown as CampaignDefinition;
-    return { id, timezone: schedule?.timezone ?? 'UTC', budget };
+    const [campaign] = await this.#whileAway(session, () =>
+      this.#deps.records.select('campaigns', { where: [{ column: 'id', op: 'eq', value: id }] }),
+    );
+    if (!campaign) throw new StepError('STEP_CRASHED', `Campaign ${id} is not in the records.`, { worked: 'no' });
+    const { budget, schedule } = campaign.config as unknown as CampaignDefinition;
+    const timezone = schedule?.timezone ?? 'UTC';
+    session.terms = termsOf(id, { version: campaign.version, timezone, budget: budget as unknown as JsonObject });
   }
 
-  /** Turns the hold of an attempt into what it cost: as reported, nothing if the engine never worked, else the hold. */
-  async charge(session: RunSession, step: StepDefinition, attempt: number, outcome: AttemptOutcome): Promise<Charge> {
+  /** What the hold of an attempt turns into: what the engine reported, nothing if it never worked, else the hold itself. */
+  charge(session: RunSession, step: StepDefinition, begun: BegunAttempt, outcome: AttemptOutcome): Charge {
     // An estimate of 0 is the operator's word that the step costs nothing.
     const silent = step.estimatedCost === 0 ? 0 : null;
     const cost = outcome.ok ? (outcome.result.costMicros ?? silent) : costOfFailure(outcome.error);
-    const key = holdKey(session.id, step.name, attempt);
-    const { spentMicros, alerts } = await this.#whileAway(session, () => this.#deps.ledger.settle(key, cost));
-    return { micros: spentMicros, unknown: cost === null, alerts: alerts.map((alert) => thresholdEvent(alert)) };
+    const held = begun.heldMicros;
+    const item = this.#deps.ledger.charge(requestOf(session, step, begun.row.attempts), held !== null, cost);
+    return { micros: cost ?? held ?? 0, unknown: cost === null, items: item ? [item] : [] };
   }
 
   /** What a crash left on hold is charged: the engine may have spent it. The step's cost is then what the ledger says. */
@@ -114,7 +117,7 @@ export class StepBudget {
       return {
         ...row,
         cost_micros: spent.micros,
-        cost_unknown: spent.unknown,
+        cost_unknown: spent.unknown || isUnderWay(row),
         attempt_log: row.attempt_log.map((entry) =>
           entry.completed_at
             ? entry
@@ -142,8 +145,25 @@ export class StepBudget {
   }
 }
 
-function holdKey(runId: string, stepName: string, attempt: number): string {
-  return `${runId}/${stepName}/${attempt}`;
+function requestOf(session: RunSession, step: StepDefinition, attempt: number): ReservationRequest {
+  const { estimatedCost, name } = step;
+  return {
+    key: `${session.id}/${name}/${attempt}`,
+    campaign: session.terms,
+    runId: session.id,
+    stepName: name,
+    amount: estimatedCost === undefined ? (session.history[name] ?? 0) : dollarsToMicros(estimatedCost),
+  };
+}
+
+/** @throws {RefusedByBudget} when the step would make the run's leads dearer than their limit */
+function refuseTooDear(session: RunSession, estimateMicros: Micros): void {
+  const limitDollars = session.terms.budget.perLead;
+  if (limitDollars === undefined) return;
+  const steps = session.orderedSteps();
+  const runCostMicros = steps.reduce((sum, row) => sum + row.cost_micros, 0);
+  const refusal = perLeadRefusal({ limitDollars, runCostMicros, estimateMicros, leads: leadsOf(steps) });
+  if (refusal) throw new RefusedByBudget(refusal);
 }
 
 function attemptOf(key: string): number {
@@ -153,10 +173,4 @@ function attemptOf(key: string): number {
 /** What a failed attempt is charged: what the engine reported, nothing if it never worked, else unknown (null). */
 function costOfFailure(error: StepError): number | null {
   return error.costMicros ?? (error.worked === 'no' ? 0 : null);
-}
-
-function thresholdEvent(alert: BudgetAlert): RunRecord['events'][number] {
-  const { scope, period, startsOn, percent, limitMicros, spentMicros } = alert;
-  const dollars = { limit: microsToDollars(limitMicros), spent: microsToDollars(spentMicros) };
-  return { type: 'budget.threshold', data: { scope, period, startsOn, percent, ...dollars } };
 }

@@ -46,7 +46,12 @@ export function beginAttempt(row: StepRow, at: Iso): StepRow {
 }
 
 /** The row after an attempt has ended, with what it was charged. */
-export function endAttempt(row: StepRow, at: Iso, charge: Charge, failure?: StepError): StepRow {
+export function endAttempt(
+  row: StepRow,
+  at: Iso,
+  charge: Pick<Charge, 'micros' | 'unknown'>,
+  failure?: StepError,
+): StepRow {
   const error = failure ? { code: failure.code, message: failure.message } : null;
   return {
     ...row,

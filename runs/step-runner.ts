@@ -14,9 +14,9 @@ import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../s
 import { asStepError, CancelledError, ServiceStoppingError } from './reasons.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
-import { RefusedByBudget, StepBudget } from './step-budget.ts';
+import { type BegunAttempt, RefusedByBudget, StepBudget } from './step-budget.ts';
 import { engineCallOf } from './step-call.ts';
-import { beginAttempt, endAttempt, isUnderWay, openStepRow, settledFacts } from './step-rows.ts';
+import { endAttempt, isUnderWay, openStepRow, settledFacts } from './step-rows.ts';
 
 export interface StepRunnerDependencies {
   records: Records;
@@ -86,9 +86,9 @@ export class StepRunner {
     let lastError: StepError | undefined;
     const attempt = async () => {
       lastError = undefined;
-      await this.#budget.reserve(session, step, row.attempts + 1);
-      row = await this.#begin(session, row);
-      const ended = await this.#attemptOnce(session, step, row, call);
+      const begun = await this.#budget.begin(session, step, row);
+      row = begun.row;
+      const ended = await this.#attemptOnce(session, step, begun, call);
       row = ended.row;
       lastError = ended.error;
       if (lastError) throw lastError;
@@ -116,23 +116,14 @@ export class StepRunner {
     }
   }
 
-  /** Makes the attempt durable before the engine hears of it. */
-  async #begin(session: RunSession, row: StepRow): Promise<StepRow> {
-    const begun = beginAttempt(row, iso(this.#deps.clock.now()));
-    await session.write({
-      steps: [begun],
-      events: [{ type: 'step.started', data: { step: row.name, kind: row.kind, attempt: begun.attempts } }],
-    });
-    return begun;
-  }
-
   async #attemptOnce(
     session: RunSession,
     step: StepDefinition,
-    row: StepRow,
+    begun: BegunAttempt,
     call: EngineCall,
   ): Promise<{ row: StepRow; error?: StepError }> {
     const { clock, http, logger } = this.#deps;
+    const { row } = begun;
     const outcome = await attemptStep({
       kind: stepKinds[step.kind] as StepKind,
       step,
@@ -148,7 +139,10 @@ export class StepRunner {
       progress: (facts) => session.show('step.progress', { step: step.name, ...facts }),
     });
     if (session.stopReason instanceof FencedError) throw session.stopReason;
-    const charge = await this.#budget.charge(session, step, row.attempts, outcome);
+    const charge = this.#budget.charge(session, step, begun, outcome);
+    // Shown while the run goes on; its end computes the totals anew.
+    const spent =
+      charge.micros > 0 ? { run: { total_cost_micros: session.run.total_cost_micros + charge.micros } } : {};
     const ended = endAttempt(row, iso(clock.now()), charge, outcome.ok ? undefined : outcome.error);
     if (!outcome.ok) {
       const { code, message } = outcome.error;
@@ -159,11 +153,12 @@ export class StepRunner {
         error: message,
         ...nextAttempt(step, row, outcome.error),
       };
-      await session.write({
-        run: { total_cost_micros: session.run.total_cost_micros + charge.micros },
+      session.later({
+        ...spent,
+        charges: charge.items,
         // Shown while the step waits for its next attempt; gone when that succeeds.
         steps: [{ ...ended, error: { code, message, retryable: outcome.error.retryable } }],
-        events: [{ type: 'step.attempt_failed', data }, ...charge.alerts],
+        events: [{ type: 'step.attempt_failed', data }],
       });
       return { row: ended, error: outcome.error };
     }
@@ -176,11 +171,15 @@ export class StepRunner {
       output: { ...result.output, ...(result.dryRun ? { dryRun: true } : {}) },
     };
     const data = { ...settledFacts(settled), counts: settled.counts, ...(result.dryRun ? { dryRun: true } : {}) };
-    await session.write({
-      run: { total_cost_micros: session.run.total_cost_micros + charge.micros },
+    const record: RunRecord = {
+      ...spent,
       steps: [settled],
-      events: [{ type: 'step.completed', data }, ...charge.alerts],
-    });
+      charges: charge.items,
+      events: [{ type: 'step.completed', data }],
+    };
+    // The next step's beginning takes it along. What must not be done twice is not left to that.
+    if (step.effect === 'once') await session.write(record);
+    else session.later(record);
     return { row: settled };
   }
 

@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { z } from 'zod';
-import { eventsAfter } from '../../database/queries/run-events.ts';
+import { eventsAfter, lastEventOf } from '../../database/queries/run-events.ts';
 import { pageOf, rowsToRead } from '../../database/queries/page.ts';
 import { contextOf } from '../context.ts';
 import { type Operation, operation } from '../operation.ts';
@@ -57,8 +57,9 @@ const events = operation({
     const run = await existingRun(deps.records, params.id);
     if (!wantsJson(request, query.format)) {
       const given = request.get('last-event-id') ?? query.lastEventId;
+      const after = resumePoint(given, await lastEventOf(deps.records, run));
       contextOf(request).streaming = true;
-      return (incoming, response) => streamRunEvents(incoming, response, run, resumePoint(given, run), deps);
+      return (incoming, response) => streamRunEvents(incoming, response, run, after, deps);
     }
     const rows = await eventsAfter(deps.records, run.id, Number(query.cursor ?? 0), rowsToRead(query.limit));
     const page = pageOf(rows, query.limit, (row) => String(row.seq));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Batch } from '../../database/batch.ts';
-import { FencedError, Journal, type JournalEntry } from '../../database/journal.ts';
+import { FencedError, Journal, type JournalEntry, LANES } from '../../database/journal.ts';
+import type { JournalException } from '../../database/journal-lists.ts';
 import { RecordsError, type Records } from '../../database/records.ts';
 import { sqlError } from '../../database/sql.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
@@ -8,6 +9,7 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 const refusal = (code: string) => sqlError(Object.assign(new Error('refused'), { code }));
 const entry = (runId: string): JournalEntry => ({
   run_id: runId,
+  campaign_id: 'campaign',
   epoch: 1,
   at: '2026-03-29T01:30:00.000Z',
   after_seq: 0,
@@ -15,7 +17,7 @@ const entry = (runId: string): JournalEntry => ({
 });
 
 /** Records whose one function takes the run ids of its entries and gives its answer. */
-function journalOver(commit: (runIds: string[]) => Promise<{ accepted: boolean }[]>): {
+function journalOver(write: (runIds: string[]) => Promise<JournalException[]>): {
   journal: Journal;
   sent: string[][];
 } {
@@ -23,44 +25,54 @@ function journalOver(commit: (runIds: string[]) => Promise<{ accepted: boolean }
   const call = (_: string, { p_entries }: { p_entries: JournalEntry[] }) => {
     const runIds = p_entries.map((each) => each.run_id);
     sent.push(runIds);
-    return commit(runIds);
+    return write(runIds);
   };
   return { journal: new Journal({ call } as unknown as Records), sent };
 }
 
-/** Says yes to all. */
-const accepted = (runIds: string[]) => Promise.resolve(runIds.map(() => ({ accepted: true })));
+/** Nothing out of the usual. */
+const accepted = () => Promise.resolve([]);
 
 describe('the journal', () => {
-  test('puts what comes while a statement is on its way into the next one, in order', async () => {
+  test('puts what comes while a statement is on its way into the next one, in the order of the runs', async () => {
     const first = Promise.withResolvers<void>();
-    const { journal, sent } = journalOver(async (runIds) => {
-      if (sent.length === 1) await first.promise;
-      return accepted(runIds);
+    const { journal, sent } = journalOver(async () => {
+      if (sent.length <= LANES) await first.promise;
+      return [];
     });
-    const one = journal.commit(entry('a'));
-    await Promise.resolve();
+    const firsts = Array.from({ length: LANES }, (_, lane) => journal.commit(entry(`first ${lane}`)));
+    for (let turn = 0; turn < LANES; turn += 1) await Promise.resolve();
     const others = ['b', 'c', 'a'].map((runId) => journal.commit(entry(runId)));
     first.resolve();
-    await Promise.all([one, ...others]);
-    expect(sent).toEqual([['a'], ['b', 'c', 'a']]);
+    await Promise.all([...firsts, ...others]);
+    expect(sent.flat().toSorted()).toEqual([...sent.slice(0, -1).flat(), 'a', 'b', 'c'].toSorted());
+    expect(sent.at(-1)).toEqual(['a', 'b', 'c']);
   });
 
   test('tells the fenced writer alone', async () => {
-    const { journal } = journalOver((runIds) => Promise.resolve(runIds.map((id) => ({ accepted: id !== 'stale' }))));
-    const outcomes = await Promise.allSettled(['a', 'stale', 'b'].map((runId) => journal.commit(entry(runId))));
+    const { journal } = journalOver((runIds) =>
+      Promise.resolve(runIds.includes('stale') ? [{ i: runIds.indexOf('stale') + 1, accepted: false }] : []),
+    );
+    const outcomes = await Promise.allSettled(['b', 'stale', 'a'].map((runId) => journal.commit(entry(runId))));
     expect(outcomes.map((outcome) => outcome.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(outcomes[1]).toMatchObject({ reason: expect.any(FencedError) });
   });
 
   test('writes entry by entry what was refused as a whole, so that one bad entry fails alone', async () => {
     const { journal, sent } = journalOver((runIds) =>
-      runIds.includes('bad') ? Promise.reject(refusal('23514')) : accepted(runIds),
+      runIds.includes('bad') ? Promise.reject(refusal('23514')) : accepted(),
     );
-    const outcomes = await Promise.allSettled(['a', 'bad', 'b'].map((runId) => journal.commit(entry(runId))));
+    const outcomes = await Promise.allSettled(['a', 'bad', 'c'].map((runId) => journal.commit(entry(runId))));
     expect(outcomes.map((outcome) => outcome.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(outcomes[1]).toMatchObject({ reason: expect.any(RecordsError) });
-    expect(sent).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']]);
+    expect(sent).toEqual([['a', 'bad', 'c'], ['a'], ['bad'], ['c']]);
+  });
+
+  test('never puts two entries of one run into one statement', async () => {
+    const { journal, sent } = journalOver(accepted);
+    await Promise.all(['a', 'b', 'a'].map((runId) => journal.commit(entry(runId))));
+    expect(sent.every((runIds) => new Set(runIds).size === runIds.length)).toBe(true);
+    expect(sent.flat().toSorted()).toEqual(['a', 'a', 'b']);
   });
 
   test('leaves the retry to its callers when the database is away or out of time', async () => {

@@ -362,12 +362,12 @@ export function recordsContract(name: string, open: () => Promise<RecordsUnderTe
           where: [{ column: 'key', op: 'in', value: many }],
           order: [{ column: 'key', descending: true }],
         });
-        expect(listed.map((row) => Object.entries(row))).toEqual(keysOf(listed).map((name) => [['key', name]]));
+        expect(listed.map((row) => Object.entries(row))).toEqual(keysOf(listed).map((each) => [['key', each]]));
         expect(keysOf(listed)).toEqual(keysOf(listed).toSorted().toReversed());
       });
 
       test('refuses columns that are not there, and an order by what is not read', async () => {
-        const odd = { columns: ['key', 'nothing' as 'key'] };
+        const odd = { columns: ['key', 'nothing' as 'key'] } as const;
         await expect(records.select('idempotency_keys', odd)).rejects.toThrow(TypeError);
         const blind = { columns: ['key'], order: [{ column: 'status' as 'key' }] } as const;
         await expect(records.select('idempotency_keys', blind)).rejects.toThrow(TypeError);
@@ -453,7 +453,9 @@ export function recordsContract(name: string, open: () => Promise<RecordsUnderTe
         expect(await refused(records.insert('campaigns', [campaign({ status: 'odd' as 'active' })]))).toBe('23514');
         expect(await refused(records.insert('campaigns', [{ id: newId(), name: 'no config' }]))).toBe('23502');
         expect(
-          await refused(records.insert('run_events', [{ run_id: newId(), seq: 1, type: 'x', occurred_at: AT }])),
+          await refused(
+            records.insert('campaign_runs', [{ id: newId(), campaign_id: newId(), trigger: 'manual', definition: {} }]),
+          ),
         ).toBe('23503');
         expect(await refused(records.select('campaigns', { where: [eq('id', 'not a uuid')] }))).toBe('22P02');
         expect(await refused(records.update('campaigns', { version: 'x' as unknown as number }, [eq('id', id)]))).toBe(

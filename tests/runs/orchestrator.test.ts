@@ -613,8 +613,8 @@ describe('a fault of the database in the middle', () => {
     const faulty = newHarness(
       'faulty',
       {},
-      before('budget_settle', (args) => {
-        const keys = (args['p_items'] as JsonObject[]).map((item) => item['key'] as string);
+      before('journal_write', (args) => {
+        const keys = (args['p_charges'] as JsonObject[]).map((item) => item['key'] as string);
         if (refused || !keys.some((key) => key.includes('/send/'))) return;
         refused = true;
         throw new RecordsError('22P02', 'no such thing');
@@ -633,10 +633,9 @@ describe('a fault of the database in the middle', () => {
     const faulty = newHarness(
       'faulty',
       {},
-      before('journal_commit', (args) => {
-        const entries = args['p_entries'] as { run?: JsonObject }[];
-        if (entries.some((entry) => entry.run?.['status'] === 'completed'))
-          throw new RecordsError('22003', 'out of range');
+      before('journal_write', (args) => {
+        const runs = args['p_runs'] as JsonObject[];
+        if (runs.some((run) => run['status'] === 'completed')) throw new RecordsError('22003', 'out of range');
       }),
     );
     const notifications = { onFailure: { email: 'ops@example.com', slack: false } };
@@ -658,11 +657,10 @@ describe('a fault of the database in the middle', () => {
     const cancelling = newHarness(
       'cancelling',
       {},
-      before('journal_commit', (args) => {
-        const entries = args['p_entries'] as { run_id: string; events: { type: string; data: JsonObject }[] }[];
-        for (const entry of entries)
-          if (entry.events.some(({ type, data }) => type === 'step.started' && data['step'] === 'send'))
-            cancelling.orchestrator.cancel(entry.run_id, 'in time');
+      before('journal_write', (args) => {
+        const entries = args['p_entries'] as { i: number; run_id: string }[];
+        for (const begin of args['p_begins'] as { i: number; name: string }[])
+          if (begin.name === 'send') cancelling.orchestrator.cancel(entries[begin.i - 1]?.run_id ?? '', 'in time');
       }),
     );
     const { id } = await cancelling.createCampaign(campaign({ steps: steps({ send: { estimatedCost: 1 } }) }));

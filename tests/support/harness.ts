@@ -1,6 +1,7 @@
 import type { CampaignDefinition } from '../../campaigns/definition.ts';
 import { parseDefinition } from '../../campaigns/schema.ts';
 import { BudgetLedger } from '../../budget/ledger.ts';
+import { Claims } from '../../database/claims.ts';
 import { Journal } from '../../database/journal.ts';
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow, RunRow, StepRow } from '../../database/tables.ts';
@@ -57,13 +58,17 @@ export class Harness {
       http: this.#http,
       enqueue,
       journal: new Journal(this.records),
+      claims: new Claims({
+        records: this.records,
+        clock: this.clock,
+        worker: options.worker ?? 'test',
+        leaseMs: 30_000,
+      }),
       ledger: new BudgetLedger({
         records: this.records,
         clock: this.clock,
         globalDailyLimit: config.globalDailyBudget,
       }),
-      worker: options.worker ?? 'test',
-      leaseMs: 30_000,
       publicUrl: 'http://orchestrator.test',
     });
     this.runs = new RunControl({

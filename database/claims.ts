@@ -1,0 +1,58 @@
+import { type Clock, iso } from '../shared/clock.ts';
+import { Batch } from './batch.ts';
+import type { Records } from './records.ts';
+import type { JsonObject, RunRow, StepRow } from './tables.ts';
+
+/** What a claim gives to the worker: all it needs to go on. */
+export interface ClaimedRun {
+  run: RunRow;
+  /** In the order of the definition. */
+  steps: StepRow[];
+  /** The campaign's present terms of budget, and the version at which they were read. */
+  campaign: { version: number; timezone: string; budget: JsonObject };
+  /** Of steps without an estimate of their own: the largest of their last known costs in micro-dollars, null without any. */
+  history: { [step: string]: number | null };
+}
+
+export interface ClaimsDependencies {
+  records: Records;
+  clock: Clock;
+  /** Who claims. */
+  worker: string;
+  leaseMs: number;
+}
+
+/** Takes runs for one worker; claims that are made at the same time share a statement. */
+export class Claims {
+  readonly #claims: Batch<string, ClaimedRun | null>;
+  /** Asked for at this moment: of two that ask in this process, the second would get the same claim. */
+  readonly #asked = new Set<string>();
+
+  constructor({ records, clock, worker, leaseMs }: ClaimsDependencies) {
+    this.#claims = new Batch(async (runIds) => {
+      const claimed = await records.call<ClaimedRun[]>('claim_runs', {
+        p_run_ids: runIds,
+        p_worker: worker,
+        p_now: iso(clock.now()),
+        p_lease_ms: leaseMs,
+      });
+      const byId = new Map(claimed.map((each) => [each.run.id, each]));
+      return runIds.map((id) => byId.get(id) ?? null);
+    });
+  }
+
+  /**
+   * Raises the run's epoch and returns it, with the event that tells of it written; null when it is not to be had: ended, held by
+   * another worker, or waiting for an earlier run.
+   * @throws {DatabaseUnavailableError} when nothing is known; the lease, if it was given, lapses
+   */
+  async take(runId: string): Promise<ClaimedRun | null> {
+    if (this.#asked.has(runId)) return null;
+    this.#asked.add(runId);
+    try {
+      return await this.#claims.add(runId);
+    } finally {
+      this.#asked.delete(runId);
+    }
+  }
+}
