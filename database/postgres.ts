@@ -53,5 +53,8 @@ export function connectPool(url: string, logger: Logger): Pool {
   };
   const pool = new Pool(config);
   pool.on('error', (error) => logger.warn('An idle database connection was lost', { error }));
+  // Between the pool and whoever asked for it a new connection is nobody's. A server that goes away at that moment says so
+  // in the same packet, and an error event without a listener would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
