@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, type Problem } from '../shared/errors.ts';
 import type { CampaignDefinition } from './definition.ts';
 import { parseJsonText } from './json-text.ts';
 import { type DefinitionEnvironment, parseDefinition } from './schema.ts';
 
-export const SCHEMA_FILE = 'campaign.schema.json';
 /** Far above what 200 sensible steps need. */
 const LARGEST_FILE = 8 * 1_024 * 1_024;
 
@@ -26,11 +25,11 @@ export interface RejectedCampaign {
   problems: Problem[];
 }
 
-export interface CampaignFolder {
-  loaded: LoadedCampaign[];
-  rejected: RejectedCampaign[];
-  /** Whether the folder could be read at all; when not, nothing can be said about which files are gone. */
-  readable: boolean;
+/** What a file holds, read and not yet understood. */
+export interface CampaignText {
+  file: string;
+  hash: string;
+  bytes: Uint8Array;
 }
 
 const hashOf = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
@@ -61,14 +60,17 @@ function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-async function loadFile(
-  folder: string,
-  file: string,
-  env: DefinitionEnvironment,
-): Promise<LoadedCampaign | RejectedCampaign> {
+/** Reads a file. Never rejects: one that cannot be read is told of as such. */
+export async function readCampaignFile(folder: string, file: string): Promise<CampaignText | RejectedCampaign> {
   const bytes = await readBytes(join(folder, file), file);
-  if (!(bytes instanceof Uint8Array)) return bytes;
-  const hash = hashOf(bytes);
+  return bytes instanceof Uint8Array ? { file, hash: hashOf(bytes), bytes } : bytes;
+}
+
+/** Understands what was read, or tells every problem that it has. */
+export function parseCampaignText(
+  { file, hash, bytes }: CampaignText,
+  env: DefinitionEnvironment,
+): LoadedCampaign | RejectedCampaign {
   const text = decode(bytes);
   if (text === undefined)
     return { file, hash, problems: [{ path: '', message: 'is not UTF-8 text', mend: 'save the file as UTF-8' }] };
@@ -78,29 +80,8 @@ async function loadFile(
   return parsed.problems ? { file, hash, problems: parsed.problems } : { file, hash, definition: parsed.definition };
 }
 
-/**
- * Reads the campaigns of a folder: its `*.json` files, hidden ones and campaign.schema.json left out, in order of name. A file
- * that cannot be used is rejected with its problems and hinders no other. Never rejects: a folder that cannot be read
- * is itself the one rejected entry.
- */
-export async function loadCampaigns(folder: string, env: DefinitionEnvironment): Promise<CampaignFolder> {
-  let names: string[];
-  try {
-    names = await readdir(folder);
-  } catch (error) {
-    const problem = `the folder of campaigns cannot be read: ${messageOf(error)}`;
-    const mend = 'create the folder, or name another one with CAMPAIGNS_DIR';
-    return { loaded: [], rejected: [unreadable(folder, problem, mend)], readable: false };
-  }
-  const loaded: LoadedCampaign[] = [];
-  const rejected: RejectedCampaign[] = [];
-  const files = names
-    .filter((name) => name.endsWith('.json') && !name.startsWith('.') && name !== SCHEMA_FILE)
-    .toSorted();
-  for (const file of files) {
-    const result = await loadFile(folder, file, env);
-    if ('definition' in result) loaded.push(result);
-    else rejected.push(result);
-  }
-  return { loaded, rejected, readable: true };
+/** What is told of a folder that cannot be read. */
+export function rejectFolder(folder: string, error: unknown): RejectedCampaign {
+  const problem = `the folder of campaigns cannot be read: ${messageOf(error)}`;
+  return unreadable(folder, problem, 'create the folder, or name another one with CAMPAIGNS_DIR');
 }

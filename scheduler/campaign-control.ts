@@ -24,7 +24,14 @@ export interface CampaignSource {
   hash: string;
 }
 
+/** A campaign that a file asks for. */
+export interface FileCampaign extends CampaignSource {
+  definition: CampaignDefinition;
+}
+
 const UNIQUE_VIOLATION = '23505';
+/** How often files that were taken by another replica meanwhile are left out. */
+const TRIES = 3;
 const AWAKE: Patch = { status: 'active', status_reason: null, paused_by: null, resume_at: null };
 
 /** Whether an edit gives a campaign that sleeps for its budget other limits: it wakes, and the next step is judged by them. */
@@ -47,14 +54,37 @@ export class CampaignControl {
 
   /** @throws {ValidationError} with every problem of the definition */
   async create(input: unknown): Promise<CampaignRow> {
-    const row = await this.#insert(this.#parse(input), null);
+    const [row] = await this.#insert([{ definition: this.#parse(input) }]);
     if (!row) throw new ConflictError('CAMPAIGN_BUSY', 'The campaign could not be stored; try again.');
     return row;
   }
 
-  /** Makes the campaign of a file. null when another replica was first. */
-  createFromFile(definition: CampaignDefinition, source: CampaignSource): Promise<CampaignRow | null> {
-    return this.#insert(definition, source);
+  /**
+   * Makes the campaigns of files, in one statement. Returns how many; a file that has one already, because another replica was
+   * first, is left out.
+   * @throws {RecordsError} when the database refuses one of them; none is then made
+   */
+  async createFromFiles(files: readonly FileCampaign[]): Promise<number> {
+    let left = files;
+    for (let tries = TRIES; left.length > 0; tries -= 1) {
+      try {
+        return (await this.#insert(left.map(({ definition, file, hash }) => ({ definition, source: { file, hash } }))))
+          .length;
+      } catch (error) {
+        // "Ignore" covers the primary key only; that a file has its campaign is said by the other unique index.
+        if (!(error instanceof RecordsError) || error.sqlState !== UNIQUE_VIOLATION || tries === 0) throw error;
+      }
+      const taken = await this.#deps.records.select('campaigns', {
+        columns: ['source_file'],
+        where: [
+          { column: 'source_file', op: 'in', value: left.map(({ file }) => file) },
+          { column: 'deleted_at', op: 'is', value: null },
+        ],
+      });
+      const names = new Set(taken.map((row) => row.source_file));
+      left = left.filter(({ file }) => !names.has(file));
+    }
+    return 0;
   }
 
   /**
@@ -200,33 +230,25 @@ export class CampaignControl {
     return parsed.definition;
   }
 
-  async #insert(definition: CampaignDefinition, source: CampaignSource | null): Promise<CampaignRow | null> {
+  async #insert(news: readonly { definition: CampaignDefinition; source?: CampaignSource }[]): Promise<CampaignRow[]> {
     const { records, clock, events } = this.#deps;
-    const now = iso(clock.now());
-    const id = newId(clock.now());
-    try {
-      const [row] = await records.insert(
-        'campaigns',
-        [
-          {
-            id,
-            ...columnsOf(definition),
-            ...nextColumns(this.#next(id, definition)),
-            source_file: source?.file ?? null,
-            source_hash: source?.hash ?? null,
-            created_at: now,
-            updated_at: now,
-          },
-        ],
-        { conflict: 'ignore' },
-      );
-      if (row) events.emit('campaign.changed', { campaignId: id, campaign: row.name, change: 'created' });
-      return row ?? null;
-    } catch (error) {
-      // Where "ignore" covers the primary key only, the other unique index still says that the file has its campaign.
-      if (error instanceof RecordsError && error.sqlState === UNIQUE_VIOLATION) return null;
-      throw error;
-    }
+    const nowMs = clock.now();
+    const made = news.map(({ definition, source }) => {
+      const id = newId(nowMs);
+      return {
+        id,
+        ...columnsOf(definition),
+        ...nextColumns(this.#next(id, definition)),
+        source_file: source?.file ?? null,
+        source_hash: source?.hash ?? null,
+        created_at: iso(nowMs),
+        updated_at: iso(nowMs),
+      };
+    });
+    const rows = await records.insert('campaigns', made, { conflict: 'ignore' });
+    for (const { id, name } of rows)
+      events.emit('campaign.changed', { campaignId: id, campaign: name, change: 'created' });
+    return rows;
   }
 
   #next(id: string, { schedule }: CampaignDefinition): NextFire {

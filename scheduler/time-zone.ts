@@ -10,14 +10,20 @@ export interface ZoneSegment {
 
 const segmentsOfZone = new Map<string, ZoneSegment[]>();
 
+/** Names found good; asking again costs more than all other checks of a definition. Cut off, as names come from outside. */
+const goodZones = new Set<string>();
+const MOST_ZONES = 1_000;
+
 /** What is wrong with the name of a time zone, or null. Names are those of the IANA database, in any case. */
 export function checkTimezone(zone: string): string | null {
+  if (goodZones.has(zone)) return null;
   if (zone.trim() === '') return 'the time zone is empty; write an IANA name such as Europe/Berlin or UTC';
   if (/^[+-]/.test(zone))
     return `${JSON.stringify(zone)} is an offset; write an IANA name such as Europe/Berlin, so that daylight saving is known`;
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone }).format();
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone);
+    if (goodZones.size < MOST_ZONES) goodZones.add(zone);
     return null;
   } catch {
     return `${JSON.stringify(zone)} is not a known time zone; write an IANA name such as Europe/Berlin or UTC`;

@@ -1,10 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { DefinitionEnvironment } from '../../campaigns/schema.ts';
+import { type Records, RecordsError } from '../../database/records.ts';
 import type { CampaignRow, JsonObject } from '../../database/tables.ts';
 import { CampaignControl } from '../../scheduler/campaign-control.ts';
-import { CampaignFiles } from '../../scheduler/campaign-files.ts';
+import { CampaignFiles, type CampaignFilesDependencies } from '../../scheduler/campaign-files.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { SchedulerBench } from './bench.ts';
@@ -29,7 +31,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 afterAll(() => records.close());
 
-function makeFiles(): CampaignFiles {
+function makeFiles(more: Partial<CampaignFilesDependencies> = {}): CampaignFiles {
   const { clock, events } = bench;
   return new CampaignFiles({
     records,
@@ -39,6 +41,7 @@ function makeFiles(): CampaignFiles {
     campaigns: control,
     environment: testEnvironment(),
     folder,
+    ...more,
   });
 }
 
@@ -176,4 +179,114 @@ test('scans again every ten seconds until it is stopped', async () => {
   await created;
   expect(await stored()).toHaveLength(1);
   await files.stop();
+});
+
+describe('of many files', () => {
+  /** What a scan asked the database, and how often parsing asked for its environment. */
+  let asked: string[];
+  let parsed: number;
+  let watching: CampaignFiles;
+  beforeEach(() => {
+    // Later than any machine's clock: what was written a moment ago counts as settled.
+    bench.clock.set('2090-01-02T08:30:00.000Z');
+    asked = [];
+    parsed = 0;
+    const watched = new Proxy<Records>(records, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (first: string, ...others: unknown[]): unknown => {
+          asked.push(`${String(name)} ${first}`);
+          return (value as (...given: unknown[]) => unknown).call(target, first, ...others);
+        };
+      },
+    });
+    const environment = new Proxy<DefinitionEnvironment>(testEnvironment(), {
+      get(target, name) {
+        parsed += 1;
+        return Reflect.get(target, name) as unknown;
+      },
+    });
+    watching = makeFiles({ records: watched, environment });
+  });
+  const scan = async () => {
+    asked = [];
+    parsed = 0;
+    return watching.sync();
+  };
+  const LOOK = 'call campaign_files_digest';
+  const ROWS = 'select campaigns';
+
+  test('a scan that finds nothing changed reads no file and no row', async () => {
+    const steps = [{ name: 'find', engine: 'prospecting', endpoint: 'http://localhost:3010/api/find', params: {} }];
+    await write('a.json', { steps });
+    await write('b.json', { schedule: 'never' });
+    await scan();
+    expect(parsed).toBeGreaterThan(0);
+    await scan();
+    expect(await scan()).toEqual({ created: 0, replaced: 0, resumed: 0, paused: 0, rejected: 1 });
+    expect([asked, parsed]).toEqual([[LOOK], 0]);
+    await write('a.json', { steps, name: 'Renamed' });
+    expect(await scan()).toMatchObject({ replaced: 1, rejected: 1 });
+    expect(asked).toEqual([LOOK, ROWS]);
+    expect(await stored()).toMatchObject([{ name: 'Renamed' }]);
+  });
+
+  test('the same content written anew is read and changes nothing', async () => {
+    await write('a.json');
+    await scan();
+    await scan();
+    // Its mark is another one.
+    await write('a.json');
+    expect(await scan()).toMatchObject({ replaced: 0 });
+    expect([asked, parsed]).toEqual([[LOOK, ROWS], 0]);
+  });
+
+  test('what another replica did to a campaign is seen without a change of its file', async () => {
+    await write('a.json');
+    await scan();
+    await scan();
+    const [row] = await stored();
+    // As a replica does whose folder lacks the file.
+    await control.pauseForFile(row?.id ?? '', 'gone elsewhere');
+    expect(await scan()).toMatchObject({ replaced: 1, resumed: 1 });
+    await scan();
+    await control.replace(row?.id ?? '', { ...row?.config, description: 'edited by hand' });
+    expect(await scan()).toMatchObject({ replaced: 0 });
+    expect(asked).toEqual([LOOK]);
+    expect(await stored()).toMatchObject([{ status: 'active', description: 'edited by hand' }]);
+  });
+
+  test('files that are known already are not parsed at a start, but checked bit by bit afterwards', async () => {
+    const steps = [{ name: 'find', engine: 'prospecting', params: { region: '{{ env.REGION }}' } }];
+    for (let index = 0; index < 120; index += 1) await write(`${index}.json`, { steps });
+    const allowed = makeFiles({ environment: { ...testEnvironment(), referenceNames: ['REGION'] } });
+    expect(await allowed.sync()).toMatchObject({ created: 120, rejected: 0 });
+    expect(await stored()).toHaveLength(120);
+    expect(await watching.sync()).toMatchObject({ created: 0, replaced: 0, paused: 0, rejected: 100 });
+    expect(await watching.sync()).toMatchObject({ rejected: 120, paused: 0 });
+    expect(await watching.sync()).toMatchObject({ rejected: 120 });
+    expect(bench.said('campaign.file_rejected')).toHaveLength(120);
+  });
+
+  test('one that the database refuses hinders no other of its batch', async () => {
+    for (let index = 0; index < 10; index += 1) await write(`${index}.json`);
+    const picky = new Proxy<Records>(records, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name !== 'insert') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        return (table: 'campaigns', rows: CampaignRow[], options: object) => {
+          if (rows.some((row) => row.source_file === '7.json')) throw new RecordsError('22P05', 'refused');
+          return target.insert(table, rows, options);
+        };
+      },
+    });
+    const { clock, events } = bench;
+    const campaigns = new CampaignControl({ records: picky, clock, events, environment: testEnvironment() });
+    const files9 = makeFiles({ campaigns });
+    expect(await files9.sync()).toMatchObject({ created: 9 });
+    expect(await files9.sync()).toMatchObject({ created: 0 });
+    expect(await files.sync()).toMatchObject({ created: 1 });
+    expect(bench.said('campaign.changed')).toHaveLength(10);
+  });
 });
