@@ -1,12 +1,16 @@
+import { EventEmitter } from 'node:events';
 import { access, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
-import { createPgConfig } from '@electric-sql/pglite/node-postgres';
-import { Pool, types, type PoolClient, type PoolConfig, type QueryResult } from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PGlite } from '@electric-sql/pglite';
+import { escapeIdentifier, Pool, types, type QueryConfig, type QueryResult } from 'pg';
 import type { ConstructorOptions, Db } from 'pg-boss';
 import { AppError } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { lockDataDir } from './data-lock.ts';
+import { backendOf, type Backend } from './embedded-backend.ts';
+import { SessionStream } from './embedded-stream.ts';
+import { DatabaseThread } from './embedded-thread.ts';
 import { recordTypes } from './sql.ts';
 
 export interface EmbeddedDatabase extends AsyncDisposable {
@@ -15,7 +19,8 @@ export interface EmbeddedDatabase extends AsyncDisposable {
 }
 
 /**
- * Opens the database inside this process, with its files in `<dataDir>/postgres`; makes it the first time (a few seconds).
+ * Opens the database inside this process, in a thread of its own, with its files in `<dataDir>/postgres`; makes it the first time
+ * (a few seconds).
  * @throws {AppError} DATA_DIR_IN_USE when another process has the folder, DATA_DIR_UNREADABLE when its files are damaged
  */
 export async function openEmbedded(dataDir: string, logger: Logger): Promise<EmbeddedDatabase> {
@@ -24,11 +29,14 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Emb
   undo.defer(await lockDataDir(dataDir));
   const folder = join(dataDir, 'postgres');
   await setAsideUnfinished(folder, logger);
-  const pglite = await PGlite.create(folder).catch((error: unknown) => refuseFolder(folder, error));
-  undo.defer(() => pglite.close());
+  const open = () => DatabaseThread.open(folder).catch((error: unknown) => refuseFolder(folder, error));
+  // Making a database takes twice the memory of one, which a thread gives back only with its end.
+  if (!(await isThere(folder))) await (await open())[Symbol.asyncDispose]();
+  const thread = undo.use(await open());
   await writeFile(join(folder, READY), '');
-  const { pool, queue } = embeddedPool(pglite);
-  undo.defer(() => pool.end());
+  const { pool, queue } = poolOn(thread);
+  // Clients in use end first, but a statement that does not end is the thread's to cut off.
+  undo.defer(() => Promise.race([pool.end(), sleep(END_MS, undefined, { ref: false })]));
   const opened = undo.move();
   return { pool, queue, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
@@ -42,6 +50,9 @@ function refuseFolder(folder: string, cause: unknown): never {
   );
 }
 
+/** How long a close waits for the clients in use, in milliseconds. */
+const END_MS = 5_000;
+
 /** Stands in the database's folder once it has been opened whole. */
 const READY = 'pipeline-orchestrator.ready';
 
@@ -50,59 +61,75 @@ const READY = 'pipeline-orchestrator.ready';
  * moved aside rather than deleted, in case it is something else.
  */
 async function setAsideUnfinished(folder: string, logger: Logger): Promise<void> {
-  const there = (path: string) =>
-    access(path).then(
-      () => true,
-      () => false,
-    );
-  if (!(await there(folder)) || (await there(join(folder, READY)))) return;
+  if (!(await isThere(folder)) || (await isThere(join(folder, READY)))) return;
   const aside = `${folder}.unfinished-${process.pid}-${Date.now()}`;
   await rename(folder, aside);
   logger.warn('The embedded database had not been made to the end and is made anew', { movedTo: aside });
 }
 
-/**
- * A pool of the one connection that the embedded database has, and pg-boss on that pool.
- *
- * Everything must go through the pool: the library sends a statement in several messages, and a query given to `pglite` directly
- * may come between them and take their place. pg-boss's own adapter does just that, so it is not used. This one takes the
- * client for each statement, and rolls back what failed before it gives the client back.
- */
-export function embeddedPool(pglite: PGlite): { pool: Pool; queue: ConstructorOptions } {
-  // pg-boss expects pg's own types. A query cannot bring types along here (PGlite takes the field for something else).
-  let typesInUse = recordTypes;
-  const { connection } = createPgConfig(pglite);
-  const config: PoolConfig & { connection: unknown } = {
-    connection,
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A pool and a queue on a database in this thread, for tests and tools. */
+export function embeddedPool(pglite: PGlite): Omit<EmbeddedDatabase, keyof AsyncDisposable> {
+  return poolOn(backendOf(pglite));
+}
+
+/** A pool of the one session that the embedded database has, and pg-boss on that pool. */
+function poolOn(backend: Backend): Omit<EmbeddedDatabase, keyof AsyncDisposable> {
+  const pool = new Pool({
+    stream: () => new SessionStream(backend),
     max: 1,
-    // The connection object is handed on from client to client, so an idle client is never given up.
+    // An idle client costs nothing.
     idleTimeoutMillis: 0,
-    types: { getTypeParser: (...type: Parameters<typeof types.getTypeParser>) => typesInUse.getTypeParser(...type) },
-  };
-  const pool = new Pool(config);
-  const exclusively = async <R>(work: (client: PoolClient) => Promise<R>): Promise<R> => {
+    types: recordTypes,
+    // Given, lest pg look for them in its own environment variables.
+    host: 'localhost',
+    user: 'postgres',
+    database: 'postgres',
+    ssl: false,
+  });
+  // The end of the database is told once, by its thread.
+  pool.on('error', () => undefined);
+  // Named with a sign before, because an event named "error" is thrown.
+  const channels = new EventEmitter().setMaxListeners(0);
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    client.on('notification', ({ channel, payload }) => channels.emit(`#${channel}`, payload ?? ''));
+  });
+  const execute = async (text: string, values?: unknown[]): Promise<unknown[]> => {
     const client = await pool.connect();
-    typesInUse = types;
+    let broken = false;
     try {
-      return await work(client);
+      // pg-boss expects pg's own types.
+      const config: QueryConfig = { text, types, ...(values?.length ? { values } : {}) };
+      const result: QueryResult | QueryResult[] = await client.query(config);
+      return [result].flat().flatMap((each) => each.rows as unknown[]);
     } catch (error) {
-      await client.query('rollback').catch(() => undefined);
+      // pg-boss sends whole transactions as one text, and leaves those that fail to the session.
+      await client.query('rollback').catch(() => (broken = true));
       throw error;
     } finally {
-      typesInUse = recordTypes;
-      client.release();
+      client.release(broken);
     }
   };
   const db: Db = {
-    async executeSql(text, values) {
-      const given = values?.length ? values : undefined;
-      const result: QueryResult | QueryResult[] = await exclusively((client) => client.query(text, given));
-      return { rows: [result].flat().flatMap((each) => each.rows as unknown[]) };
-    },
+    executeSql: async (text, values) => ({ rows: await execute(text, values) }),
+    // The session lasts as long as the database, so a subscription holds whichever client is in use.
     async listen(channel, onNotification, onReconnect) {
-      const unlisten = await exclusively(() => pglite.listen(channel, onNotification));
+      channels.on(`#${channel}`, onNotification);
+      await execute(`listen ${escapeIdentifier(channel)}`);
       onReconnect();
-      return { close: () => exclusively(() => unlisten()) };
+      return {
+        async close() {
+          channels.off(`#${channel}`, onNotification);
+          if (channels.listenerCount(`#${channel}`) === 0) await execute(`unlisten ${escapeIdentifier(channel)}`);
+        },
+      };
     },
   };
   return { pool, queue: { db, backend: 'pglite' } };
