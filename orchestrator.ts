@@ -41,13 +41,14 @@ export class Orchestrator {
   /**
    * Claims the run and takes it as far as it goes. Resolves when this worker has let go of it, whatever the outcome;
    * resolves at once when it is not to be had.
+   * @param park called when the run only waits for an engine that is busy, so that it needs none of this process' slots
    * @throws {DatabaseUnavailableError} when the run could not be claimed; a later try may
    */
-  async execute(runId: string): Promise<void> {
+  async execute(runId: string, park?: () => void): Promise<void> {
     if (this.#stopping || this.#sessions.has(runId)) return;
     const claimed = await this.#deps.claims.take(runId);
     if (!claimed) return;
-    const session = new RunSession(this.#deps, claimed);
+    const session = new RunSession(this.#deps, claimed, park);
     this.#sessions.set(runId, session);
     if (this.#stopping) session.stopSoon();
     const { cancel_requested_at: asked, cancel_reason: why } = session.run;
@@ -55,6 +56,8 @@ export class Orchestrator {
     try {
       const end = await this.#drive(session);
       await this.#finisher.finish(session, end);
+      // Somebody else may go on with it at once.
+      if (end.how === 'handed_over') await this.#deps.enqueue(runId);
     } catch (error) {
       await this.#letGo(session, error);
     } finally {

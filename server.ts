@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { createApp } from './api/app.ts';
 import { createMetrics } from './api/metrics.ts';
 import { linkHost, stopServer, takePort } from './api/port.ts';
@@ -7,11 +6,17 @@ import { BudgetLedger } from './budget/ledger.ts';
 import { Claims } from './database/claims.ts';
 import { Journal } from './database/journal.ts';
 import { type Database, openDatabase } from './database/open.ts';
+import { campaignsOfActive } from './database/queries/runs.ts';
+import type { Records } from './database/records.ts';
+import { ServerClock } from './database/server-clock.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
 import { campaignResumed } from './notifications/messages.ts';
 import { Orchestrator } from './orchestrator.ts';
+import { EngineGate } from './runs/engine-gate.ts';
+import { leaseTimes } from './runs/lease.ts';
 import { LeaseKeeper } from './runs/lease-keeper.ts';
 import { RunControl } from './runs/run-control.ts';
+import { isGone, workerName } from './runs/worker-name.ts';
 import { CampaignControl } from './scheduler/campaign-control.ts';
 import { CampaignFiles } from './scheduler/campaign-files.ts';
 import { CronScheduler } from './scheduler/cron-scheduler.ts';
@@ -23,7 +28,6 @@ import { type Config, loadConfig } from './shared/config.ts';
 import { AppError, ValidationError } from './shared/errors.ts';
 import { logEvents } from './shared/event-log.ts';
 import { EventBus } from './shared/events.ts';
-import { newId } from './shared/ids.ts';
 import { type Logger, makeLogger, secretsOf } from './shared/logger.ts';
 import { originPolicy } from './shared/origins.ts';
 import { makeEngineClient } from './steps/engine-client.ts';
@@ -59,12 +63,13 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
     logger,
     clock: systemClock,
     events,
-    worker: `${hostname()}/${process.pid}/${newId()}`,
+    worker: workerName(),
     leaseMs: config.leaseMs,
     publicUrl: config.publicUrl ?? `http://${linkHost(config.host)}:${door.port}`,
   };
   const database = await openDatabase(config, { logger, events });
   starting.defer(() => database.close());
+  ground.clock = await databaseTime(database.records, logger, starting);
   const parts = makeParts(ground, database, starting);
   await startParts(parts, ground, database, starting);
 
@@ -74,6 +79,15 @@ async function startService(config: Config, logger: Logger): Promise<AsyncDispos
   starting.defer(() => stopping.abort());
   logger.info('Service ready', { url: ground.publicUrl, database: database.kind, campaigns: config.campaignsDir });
   return starting.move();
+}
+
+/** The one clock of all machines on this database. */
+async function databaseTime(records: Records, logger: Logger, stack: AsyncDisposableStack): Promise<Clock> {
+  const clock = new ServerClock({ base: systemClock, records, logger });
+  await clock.ask();
+  stack.defer(() => clock.stop());
+  clock.start();
+  return clock;
 }
 
 /** Makes every part and ties them together; starts none. */
@@ -93,12 +107,14 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     http,
     enqueue,
     journal: new Journal(records),
-    claims: new Claims(shared),
+    claims: new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs }),
+    gate: new EngineGate(config.engineConcurrency),
     ledger: budget,
   });
   const queue = new RunQueue({
     connection: database.boss,
-    execute: (runId) => orchestrator.execute(runId),
+    execute: (runId, park) => orchestrator.execute(runId, park),
+    campaignsOf: (runIds) => campaignsOfActive(records, runIds),
     maxConcurrentRuns: config.maxConcurrentRuns,
     logger,
   });
@@ -131,7 +147,12 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     campaigns,
     scheduler,
     dispatcher: new Dispatcher(shared),
-    recovery: new Recovery({ ...shared, queue }),
+    recovery: new Recovery({
+      ...shared,
+      queue,
+      sweepEveryMs: leaseTimes(ground.leaseMs).sweepEveryMs,
+      isGone: (worker) => isGone(worker, ground.worker),
+    }),
     retention: new Retention(shared),
     files: new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir }),
     runs: new RunControl({ ...shared, enqueue, cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason) }),
@@ -153,8 +174,9 @@ async function startParts(
   if (database.kind === 'embedded') await recovery.voidLeases();
   stack.defer(() => keeper.stop());
   keeper.start();
-  stack.defer(() => orchestrator.stop(ground.config.stopGraceMs));
   stack.defer(() => queue.stop());
+  stack.defer(() => orchestrator.stop(ground.config.stopGraceMs));
+  stack.defer(() => queue.quiet());
   await queue.start();
   stack.defer(() => recovery.stop());
   recovery.start();

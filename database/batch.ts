@@ -22,17 +22,20 @@ const TRIES = 3;
 export class Batch<Item, Answer> {
   readonly #send: (items: Item[]) => Promise<Answer[]>;
   readonly #lanes: number;
+  readonly #most: number;
   #pending: Pending<Item, Answer>[] = [];
   #draining = 0;
 
   /**
    * @param send answers every item of a list, in the same order, or rejects having done nothing for any of them
-   * @param lanes how many statements may be on their way at a time; with 2, one is made ready here while the other is worked on
-   *   there, and the order of items is only kept within a statement
+   * @param options.lanes how many statements may be on their way at a time; with 2, one is made ready here while the other is
+   *   worked on there, and the order of items is only kept within a statement
+   * @param options.most items of one statement
    */
-  constructor(send: (items: Item[]) => Promise<Answer[]>, lanes = 1) {
+  constructor(send: (items: Item[]) => Promise<Answer[]>, options: { lanes?: number; most?: number } = {}) {
     this.#send = send;
-    this.#lanes = lanes;
+    this.#lanes = options.lanes ?? 1;
+    this.#most = options.most ?? MOST_ITEMS;
   }
 
   /** Resolves when the statement that carried the item is committed. Rejects with what `send` rejects with. */
@@ -54,7 +57,7 @@ export class Batch<Item, Answer> {
   /** How many items the next statement takes: its lane's part of a burst, so that the lanes do not wait for one another. */
   #share(): number {
     const { length } = this.#pending;
-    return Math.min(MOST_ITEMS, length < FEW_ITEMS ? length : Math.ceil(length / this.#lanes));
+    return Math.min(this.#most, length < FEW_ITEMS ? length : Math.ceil(length / this.#lanes));
   }
 
   async #settle(batch: Pending<Item, Answer>[]): Promise<void> {

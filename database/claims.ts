@@ -19,7 +19,8 @@ export interface ClaimsDependencies {
   clock: Clock;
   /** Who claims. */
   worker: string;
-  leaseMs: number;
+  /** How long a claim holds without being renewed. */
+  validMs: number;
 }
 
 /** Takes runs for one worker; claims that are made at the same time share a statement. */
@@ -28,13 +29,13 @@ export class Claims {
   /** Asked for at this moment: of two that ask in this process, the second would get the same claim. */
   readonly #asked = new Set<string>();
 
-  constructor({ records, clock, worker, leaseMs }: ClaimsDependencies) {
+  constructor({ records, clock, worker, validMs }: ClaimsDependencies) {
     this.#claims = new Batch(async (runIds) => {
       const claimed = await records.call<ClaimedRun[]>('claim_runs', {
         p_run_ids: runIds,
         p_worker: worker,
         p_now: iso(clock.now()),
-        p_lease_ms: leaseMs,
+        p_lease_ms: validMs,
       });
       const byId = new Map(claimed.map((each) => [each.run.id, each]));
       return runIds.map((id) => byId.get(id) ?? null);

@@ -91,10 +91,13 @@ export class Journal {
   readonly #entries: Batch<JournalEntry, JournalAnswer>;
 
   constructor(records: Records) {
-    this.#entries = new Batch(async (entries) => {
-      const exceptions = await records.call<JournalException[]>('journal_write', journalArguments(entries));
-      return journalAnswers(entries, exceptions);
-    }, LANES);
+    this.#entries = new Batch(
+      async (entries) => {
+        const exceptions = await records.call<JournalException[]>('journal_write', journalArguments(entries));
+        return journalAnswers(entries, exceptions);
+      },
+      { lanes: LANES },
+    );
   }
 
   /**

@@ -2,6 +2,8 @@ import { isOutage } from '../database/availability.ts';
 import type { Records } from '../database/records.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { Repeater } from '../shared/repeater.ts';
+import { leaseTimes } from './lease.ts';
 
 export interface LeaseKeeperDependencies {
   records: Records;
@@ -22,59 +24,56 @@ const LOOK_MS = 500;
 /** Keeps the leases of this process alive and hears of cancellations asked for elsewhere. */
 export class LeaseKeeper {
   readonly #deps: LeaseKeeperDependencies;
-  readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #looking: Repeater;
   #renewedAt = 0;
 
   constructor(dependencies: LeaseKeeperDependencies) {
+    const { clock, logger } = dependencies;
     this.#deps = dependencies;
+    this.#looking = new Repeater(() => this.runOnce(), {
+      clock,
+      everyMs: LOOK_MS,
+      onFailure: (error) => isOutage(error) || logger.warn('Leases could not be renewed', { error }),
+    });
   }
 
   start(): void {
-    this.#running = this.#loop();
+    this.#looking.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#looking.stop();
   }
 
-  /** One look: renews leases when a third of their time has passed, and passes on cancellations. */
+  /** One look: renews leases when it is time, and passes on cancellations. */
   async runOnce(): Promise<void> {
-    const { records, clock, worker, leaseMs } = this.#deps;
+    const { records, clock, leaseMs } = this.#deps;
     const held = this.#deps.held();
     if (held.length === 0) return;
-    if (clock.now() - this.#renewedAt >= leaseMs / 3) {
-      const mine = await records.call<{ run_id: string; cancel: boolean; reason: string | null }[]>('renew_leases', {
-        p_worker: worker,
-        p_run_ids: held,
-        p_now: iso(clock.now()),
-        p_lease_ms: leaseMs,
-      });
-      this.#renewedAt = clock.now();
-      const kept = new Set(mine.map((row) => row.run_id));
-      const still = new Set(this.#deps.held());
-      for (const id of held) if (!kept.has(id) && still.has(id)) this.#deps.onLost(id);
-    }
+    if (clock.now() - this.#renewedAt >= leaseTimes(leaseMs).renewEveryMs) await this.#renew(held);
     const cancelled = await records.select('campaign_runs', {
       where: [
         { column: 'id', op: 'in', value: held },
         { column: 'status', op: 'eq', value: 'running' },
         { column: 'cancel_requested_at', op: 'is_not', value: null },
       ],
+      columns: ['id', 'cancel_reason'],
     });
     for (const run of cancelled) this.#deps.onCancel(run.id, run.cancel_reason ?? 'cancelled');
   }
 
-  async #loop(): Promise<void> {
-    const { clock, logger } = this.#deps;
-    while (!this.#stop.signal.aborted) {
-      try {
-        await this.runOnce();
-      } catch (error) {
-        if (!isOutage(error)) logger.warn('Leases could not be renewed', { error });
-      }
-      await clock.sleep(LOOK_MS, this.#stop.signal).catch(() => undefined);
-    }
+  async #renew(held: readonly string[]): Promise<void> {
+    const { records, clock, worker, leaseMs, onLost } = this.#deps;
+    const at = clock.now();
+    const mine = await records.call<{ run_id: string }[]>('renew_leases', {
+      p_worker: worker,
+      p_run_ids: held,
+      p_now: iso(at),
+      p_lease_ms: leaseTimes(leaseMs).validMs,
+    });
+    this.#renewedAt = at;
+    const kept = new Set(mine.map((row) => row.run_id));
+    const still = new Set(this.#deps.held());
+    for (const id of held) if (!kept.has(id) && still.has(id)) onLost(id);
   }
 }

@@ -34,6 +34,8 @@ export class RunSession {
   readonly history: ClaimedRun['history'];
   /** As last read. */
   terms: BudgetTerms;
+  /** Called when the run only waits for an engine that is busy. */
+  readonly park: () => void;
   readonly #dependencies: SessionDependencies;
   readonly #writer: RunWriter;
   readonly #stop = new AbortController();
@@ -41,9 +43,10 @@ export class RunSession {
   /** Ends the waiting for a database that is away, when the run belongs to somebody else or the service must go. */
   readonly #patience = new AbortController();
 
-  constructor(dependencies: SessionDependencies, claimed: ClaimedRun) {
+  constructor(dependencies: SessionDependencies, claimed: ClaimedRun, park: () => void = () => undefined) {
     const { run, steps, campaign, history } = claimed;
     this.#dependencies = dependencies;
+    this.park = park;
     this.run = run;
     this.definition = run.definition as unknown as CampaignDefinition;
     this.steps = new Map(steps.map((step) => [step.name, step]));

@@ -7,10 +7,12 @@ import type { StepRow } from '../database/tables.ts';
 import { stepUnknown } from '../notifications/messages.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
+import type { Release } from '../shared/fair-slots.ts';
 import { type Logger, makeRedactor } from '../shared/logger.ts';
 import { waitBefore, withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
+import type { EngineGate } from './engine-gate.ts';
 import { asStepError, CancelledError, ServiceStoppingError } from './reasons.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
@@ -22,6 +24,7 @@ export interface StepRunnerDependencies {
   records: Records;
   ledger: BudgetLedger;
   http: EngineHttp;
+  gate: EngineGate;
   clock: Clock;
   logger: Logger;
   config: Pick<Config, 'engines' | 'references' | 'slackWebhookUrl'>;
@@ -86,11 +89,16 @@ export class StepRunner {
     let lastError: StepError | undefined;
     const attempt = async () => {
       lastError = undefined;
-      const begun = await this.#budget.begin(session, step, row);
-      row = begun.row;
-      const ended = await this.#attemptOnce(session, step, begun, call);
-      row = ended.row;
-      lastError = ended.error;
+      const leave = await this.#placeAt(session, step, call.url);
+      try {
+        const begun = await this.#budget.begin(session, step, row);
+        row = begun.row;
+        const ended = await this.#attemptOnce(session, step, begun, call);
+        row = ended.row;
+        lastError = ended.error;
+      } finally {
+        leave();
+      }
       if (lastError) throw lastError;
     };
     try {
@@ -114,6 +122,16 @@ export class StepRunner {
         return { how: 'interrupted' };
       return this.#settleFailed(session, row, lastError);
     }
+  }
+
+  /** Before money is held and time begins to count: a place among the calls that the engine gets at a time. */
+  async #placeAt(session: RunSession, step: StepDefinition, url: string): Promise<Release> {
+    const { gate } = this.#deps;
+    const free = gate.tryEnter(url);
+    if (free) return free;
+    session.park();
+    session.show('step.progress', { step: step.name, message: 'waits for a place at its engine, which is busy' });
+    return gate.enter(url, session.run.campaign_id, AbortSignal.any([session.signal, session.hurry]));
   }
 
   async #attemptOnce(

@@ -5,7 +5,7 @@ import { type Clock, iso } from '../shared/clock.ts';
 import { ConflictError, NotFoundError } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import { isUuid } from '../shared/ids.ts';
-import { announceFires, factsOf, writeFires } from './fire-ledger.ts';
+import { announceFires, factsOf, FireLedger } from './fire-ledger.ts';
 import { nextOf, planSkips, type SkipReason } from './fire-plan.ts';
 
 interface RowDependencies {
@@ -91,7 +91,7 @@ export async function dropPast(
   const why = facts.pausedBy === null ? reason : facts.pausedBy === 'budget' ? 'budget' : 'paused';
   const fires = planSkips(facts, clock.now(), why, detail);
   if (fires.length === 0) return;
-  const answer = await writeFires(deps, row, fires, nextOf(row.id, facts.schedule, clock.now()));
+  const answer = await new FireLedger(deps).write(row, fires, nextOf(row.id, facts.schedule, clock.now()));
   if (answer.stale) throw new StaleCampaign();
   announceFires(events, row, answer.fires);
   row.version += 1;

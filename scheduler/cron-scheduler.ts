@@ -9,7 +9,7 @@ import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import { checkCron, checkTimezone } from './calendar.ts';
-import { announceFires, definitionOf, factsOf, nextColumns, skipDecisions, writeFires } from './fire-ledger.ts';
+import { announceFires, definitionOf, factsOf, FireLedger, nextColumns, skipDecisions } from './fire-ledger.ts';
 import { nextOf, planFires } from './fire-plan.ts';
 
 /** A campaign whose budget pause has ended. */
@@ -33,8 +33,8 @@ export interface CronSchedulerDependencies {
 }
 
 const PAGE = 500;
-/** Campaigns that are written at the same time; each is one round trip to the database. */
-const AT_ONCE = 8;
+/** Campaigns that are worked on at the same time; those that are written together share statements. */
+const AT_ONCE = 200;
 
 /**
  * Fires what is due. The truth is in the rows (`campaigns.due_at`), so any number of replicas may tick, and a restart
@@ -42,11 +42,13 @@ const AT_ONCE = 8;
  */
 export class CronScheduler {
   readonly #deps: CronSchedulerDependencies;
+  readonly #ledger: FireLedger;
   #task: ScheduledTask | null = null;
   #ticking: Promise<unknown> = Promise.resolve();
 
   constructor(dependencies: CronSchedulerDependencies) {
     this.#deps = dependencies;
+    this.#ledger = new FireLedger(dependencies);
   }
 
   /** Ticks once a second from now on; a tick that takes longer swallows the next ones. */
@@ -127,7 +129,7 @@ export class CronScheduler {
       const facts = factsOf(row);
       if (!facts) return await this.#disable(row, 'it is due but has no schedule');
       const plan = planFires(facts, clock.now());
-      const answer = await writeFires(this.#deps, row, plan.fires, plan);
+      const answer = await this.#ledger.write(row, plan.fires, plan);
       if (answer.stale) return 0;
       announceFires(events, row, answer.fires);
       decisions.push(...skipDecisions(row, answer.fires, clock.now()));

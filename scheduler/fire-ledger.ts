@@ -1,6 +1,7 @@
 import { type CampaignDefinition, flattenSteps } from '../campaigns/definition.ts';
-import type { Records } from '../database/records.ts';
-import type { CampaignRow, DecisionRow } from '../database/tables.ts';
+import { Batch } from '../database/batch.ts';
+import { type Records, RecordsError } from '../database/records.ts';
+import type { CampaignRow, DecisionRow, Iso, JsonObject } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { EventBus } from '../shared/events.ts';
 import { newId } from '../shared/ids.ts';
@@ -49,20 +50,71 @@ export function nextColumns(next: NextFire): Pick<CampaignRow, 'next_run_at' | '
   };
 }
 
+/** What the SQL function `fire_campaigns` takes for one campaign. */
+interface FireItem {
+  campaign_id: string;
+  version: number;
+  fires: JsonObject[];
+  next: Iso | null;
+  due: Iso | null;
+}
+
+interface RawAnswer {
+  stale?: boolean;
+  fires?: Omit<WrittenFire, 'missedCount'>[];
+  /** The database refused this campaign alone. */
+  error?: string;
+  state?: string;
+}
+
+/** Statements on their way at a time: one is worked on while the next is filled. */
+const LANES = 2;
+/** Campaigns of one statement: it holds their locks to its end, which operators' edits wait for. */
+const MOST_CAMPAIGNS = 100;
+
 /**
- * Writes what becomes of nominal times, starts the runs and moves the campaign to its next fire, all or nothing and
- * once among any number of replicas. On success the campaign's version is one higher.
+ * Writes what becomes of nominal times, starts the runs and moves campaigns to their next fires: for each campaign all or
+ * nothing, and once among any number of replicas. Campaigns that are due together share statements.
  */
-export async function writeFires(
-  { records, clock }: { records: Records; clock: Clock },
-  row: CampaignRow,
-  fires: readonly PlannedFire[],
-  next: NextFire,
-): Promise<FireAnswer> {
-  const nowMs = clock.now();
+export class FireLedger {
+  readonly #clock: Clock;
+  readonly #firing: Batch<FireItem, RawAnswer>;
+
+  constructor({ records, clock }: { records: Records; clock: Clock }) {
+    this.#clock = clock;
+    this.#firing = new Batch((items) => records.call('fire_campaigns', { p_items: items, p_at: iso(clock.now()) }), {
+      lanes: LANES,
+      most: MOST_CAMPAIGNS,
+    });
+  }
+
+  /**
+   * On success the campaign's version is one higher.
+   * @throws {DatabaseUnavailableError} when nothing is known; the same may be written again
+   * @throws {RecordsError} when the database refuses it
+   */
+  async write(row: CampaignRow, fires: readonly PlannedFire[], next: NextFire): Promise<FireAnswer> {
+    const rows = fireRows(row, fires, this.#clock.now());
+    const { next_run_at, due_at } = nextColumns(next);
+    const item = {
+      campaign_id: row.id,
+      version: row.version,
+      fires: rows as JsonObject[],
+      next: next_run_at,
+      due: due_at,
+    };
+    const answer = await this.#firing.add(item);
+    if (answer.error !== undefined) throw new RecordsError(answer.state ?? 'XX000', answer.error);
+    if (answer.stale) return { stale: true };
+    const counts = new Map(rows.map((fire) => [fire.id, fire.missed_count]));
+    const written = (answer.fires ?? []).map((fire) => ({ ...fire, missedCount: counts.get(fire.id) ?? 1 }));
+    return { stale: false, fires: written };
+  }
+}
+
+function fireRows(row: CampaignRow, fires: readonly PlannedFire[], nowMs: number) {
   const stepsTotal = flattenSteps(definitionOf(row).steps).length;
-  const { next_run_at, due_at } = nextColumns(next);
-  const rows = fires.map((fire) => ({
+  return fires.map((fire) => ({
     id: newId(nowMs),
     scheduled_for: iso(fire.scheduledFor),
     effective_for: iso(fire.effectiveFor),
@@ -81,17 +133,6 @@ export async function writeFires(
           },
         }),
   }));
-  const answer = await records.call<{ stale: boolean; fires: Omit<WrittenFire, 'missedCount'>[] }>('fire_campaign', {
-    p_campaign_id: row.id,
-    p_version: row.version,
-    p_fires: rows,
-    p_next: next_run_at,
-    p_due: due_at,
-    p_at: iso(nowMs),
-  });
-  if (answer.stale) return { stale: true };
-  const counts = new Map(rows.map((fire) => [fire.id, fire.missed_count]));
-  return { stale: false, fires: answer.fires.map((fire) => ({ ...fire, missedCount: counts.get(fire.id) ?? 1 })) };
 }
 
 /** One event for each run that was started, and one for each reason for which times were skipped. */

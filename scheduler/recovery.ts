@@ -2,6 +2,7 @@ import { isOutage } from '../database/availability.ts';
 import type { Records } from '../database/records.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { Repeater } from '../shared/repeater.ts';
 
 export interface RecoveryDependencies {
   records: Records;
@@ -12,32 +13,43 @@ export interface RecoveryDependencies {
     /** Whether jobs wait for a slot of this process already. */
     busy: boolean;
   };
+  /** Between two sweeps, in milliseconds. */
+  sweepEveryMs: number;
+  /** Whether a worker is known to be gone, so that its leases need not be waited for. */
+  isGone(worker: string): boolean;
 }
 
 /** A queued run is left to its own job this long before the sweep wakes a worker for it. */
 const QUEUED_GRACE_MS = 10_000;
-const SWEEP_EVERY_MS = 5_000;
+/** How often it is asked whether workers are gone. */
+const LOOK_EVERY_MS = 1_000;
 const MOST_RUNS = 500;
 /** While jobs wait for a slot here: the oldest only, whose worker may be gone. Others come when there is room. */
 const MOST_RUNS_BUSY = 50;
 
-/** Finds runs that nobody works on: queued without a job, or held by a worker whose lease has lapsed. */
+/** Finds runs that nobody works on: queued without a job, held by a worker whose lease has lapsed, or by one that is gone. */
 export class Recovery {
   readonly #deps: RecoveryDependencies;
-  readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #looking: Repeater;
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: RecoveryDependencies) {
+    const { clock, logger, sweepEveryMs } = dependencies;
     this.#deps = dependencies;
+    this.#looking = new Repeater(() => this.#look(), {
+      clock,
+      everyMs: Math.min(LOOK_EVERY_MS, sweepEveryMs),
+      onFailure: (error) =>
+        isOutage(error) || logger.warn('The sweep for lost runs failed; it will be repeated', { error }),
+    });
   }
 
   start(): void {
-    this.#running = this.#loop();
+    this.#looking.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#looking.stop();
   }
 
   /**
@@ -45,9 +57,8 @@ export class Recovery {
    * are void and its runs go on at once.
    */
   async voidLeases(): Promise<void> {
-    await this.#deps.records.update('campaign_runs', { lease_until_at: null }, [
-      { column: 'status', op: 'eq', value: 'running' },
-    ]);
+    const workers = await this.#deps.records.call<string[]>('running_workers', {});
+    await this.#deps.records.call('release_workers', { p_workers: workers });
   }
 
   /**
@@ -65,17 +76,23 @@ export class Recovery {
     return ids.length;
   }
 
-  async #loop(): Promise<void> {
-    const { clock, logger } = this.#deps;
-    let grace = 0;
-    while (!this.#stop.signal.aborted) {
-      try {
-        await this.runOnce(grace);
-        grace = QUEUED_GRACE_MS;
-      } catch (error) {
-        if (!isOutage(error)) logger.warn('The sweep for lost runs failed; it will be repeated', { error });
-      }
-      await clock.sleep(SWEEP_EVERY_MS, this.#stop.signal).catch(() => undefined);
-    }
+  /** Takes the runs of workers that are known to be gone and wakes others for them; returns how many. */
+  async takeFromGone(): Promise<number> {
+    const { records, queue, isGone, logger } = this.#deps;
+    const gone = (await records.call<string[]>('running_workers', {})).filter((worker) => isGone(worker));
+    if (gone.length === 0) return 0;
+    const ids = await records.call<string[]>('release_workers', { p_workers: gone });
+    logger.info('Workers are gone; their runs go on here', { workers: gone.length, runs: ids.length });
+    await queue.enqueueAll(ids);
+    return ids.length;
+  }
+
+  async #look(): Promise<void> {
+    const { clock, sweepEveryMs } = this.#deps;
+    await this.takeFromGone();
+    const sinceMs = clock.now() - this.#sweptAt;
+    if (sinceMs >= 0 && sinceMs < sweepEveryMs) return;
+    await this.runOnce(Number.isFinite(this.#sweptAt) ? QUEUED_GRACE_MS : 0);
+    this.#sweptAt = clock.now();
   }
 }

@@ -1,13 +1,20 @@
 import { type ConstructorOptions, type Job, PgBoss } from 'pg-boss';
 import { isOutage } from '../database/availability.ts';
+import { Batch } from '../database/batch.ts';
 import { sqlError } from '../database/sql.ts';
+import { FairSlots } from '../shared/fair-slots.ts';
 import type { Logger } from '../shared/logger.ts';
 
 export interface RunQueueDependencies {
   /** Where the queue lives: a connection string, or the embedded database. */
   connection: ConstructorOptions;
-  /** Takes a run as far as it goes; resolves when this process has let go of it. */
-  execute(runId: string): Promise<void>;
+  /**
+   * Takes a run as far as it goes; resolves when this process has let go of it. `park` gives its slot away before that, for a
+   * run that waits for something which others do not need.
+   */
+  execute(runId: string, park: () => void): Promise<void>;
+  /** The campaigns of those runs that still need a worker. */
+  campaignsOf(runIds: readonly string[]): Promise<Map<string, string>>;
   maxConcurrentRuns: number;
   logger: Logger;
 }
@@ -18,31 +25,45 @@ const POLICY = 'short';
 /** Finished jobs are only wake-up calls; nothing is lost when they go. */
 const KEEP_JOBS_SECONDS = 3_600;
 const POLL_SECONDS = 2;
-const BATCH = 50;
+const BATCH = 200;
+/** Fetched runs stand in line here at most so many times as there are slots; the others are left to other replicas. */
+const LINE_PER_SLOT = 2;
+/** Parked runs at most, for each slot: then they keep their slots, so that memory stays bounded. */
+const PARKED_PER_SLOT = 10;
 
 /**
  * Hands runs to workers through pg-boss. A job is a wake-up call and no more: the run row with its lease says whether there is
- * work, so a job that is lost or delivered twice does no harm. A handler gives its runs to this process' own slots
- * and returns, so a slow run never holds up the others of its batch.
+ * work, so a job that is lost or delivered twice does no harm. A handler puts its runs in line for this process' own slots,
+ * which go round the campaigns, and returns: a slow run never holds up the others of its batch.
  */
 export class RunQueue {
   readonly #deps: RunQueueDependencies;
   readonly #boss: PgBoss;
-  readonly #running = new Set<Promise<void>>();
-  #waiting: (() => void)[] = [];
+  readonly #slots: FairSlots;
+  readonly #inserting: Batch<string, void>;
+  /** In line or under way in this process. */
+  readonly #here = new Set<string>();
+  /** Of those, the ones for which another job came meanwhile. */
+  readonly #again = new Set<string>();
+  #parked = 0;
+  #room = Promise.withResolvers<void>();
+  /** Aborts when no more runs are to be taken up. */
+  readonly #quiet = new AbortController();
   #up = false;
   /** Whether the absence of the queue's database has been told. */
   #away = false;
 
   constructor(dependencies: RunQueueDependencies) {
     this.#deps = dependencies;
+    this.#slots = new FairSlots(dependencies.maxConcurrentRuns);
     this.#boss = new PgBoss({ ...dependencies.connection, useListenNotify: true, schedule: false });
     this.#boss.on('error', (error) => this.#tell('The queue reported a fault', error));
+    this.#inserting = new Batch((runIds) => this.#insert(runIds));
   }
 
-  /** Whether jobs in hand wait for a slot already, so that more of them would do nothing here. */
+  /** Whether runs stand in line for a slot already, so that more jobs would do nothing here. */
   get busy(): boolean {
-    return this.#waiting.length > 0;
+    return this.#slots.waiting > 0;
   }
 
   async start(): Promise<void> {
@@ -52,28 +73,39 @@ export class RunQueue {
     this.#up = true;
     await this.#boss.work<{ runId: string }>(
       QUEUE,
-      { batchSize: BATCH, pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS },
+      {
+        batchSize: BATCH,
+        pollingIntervalSeconds: POLL_SECONDS,
+        notifyPollingIntervalSeconds: POLL_SECONDS,
+        // Of a backlog, batch after batch without a pause between them.
+        burstWhenBatchFull: true,
+      },
       (jobs: Job<{ runId: string }>[]) => this.#take(jobs),
     );
   }
 
   /** Wakes a worker for this run, unless a job for it waits already. A failure is logged only: the sweep finds the run again. */
   enqueue(runId: string): Promise<void> {
-    return this.enqueueAll([runId]);
+    return this.#inserting.add(runId);
   }
 
-  /** The same for many runs, in one statement. */
+  /** The same for many runs. */
   async enqueueAll(runIds: readonly string[]): Promise<void> {
-    if (runIds.length === 0) return;
+    await Promise.all(runIds.map((runId) => this.enqueue(runId)));
+  }
+
+  async #insert(runIds: readonly string[]): Promise<void[]> {
     try {
+      if (!this.#up) return runIds.map(() => undefined);
       await this.#boss.insert(
         QUEUE,
-        runIds.map((runId) => ({ data: { runId }, singletonKey: runId })),
+        [...new Set(runIds)].map((runId) => ({ data: { runId }, singletonKey: runId })),
       );
       this.#away = false;
     } catch (error) {
       this.#tell('Runs could not be put into the queue; the sweep will find them', error, { runIds });
     }
+    return runIds.map(() => undefined);
   }
 
   /** Resolves when the queue is running and its database answers. */
@@ -83,10 +115,16 @@ export class RunQueue {
     this.#away = false;
   }
 
-  /** Takes no more jobs. Runs in flight are the orchestrator's to end. */
+  /** Takes up no more runs; those in line are left to other workers. Runs under way are the orchestrator's to end. */
+  quiet(): void {
+    this.#quiet.abort();
+    this.#room.resolve();
+  }
+
+  /** Ends the connection to the queue. */
   async stop(): Promise<void> {
     this.#up = false;
-    for (const go of this.#waiting.splice(0)) go();
+    this.quiet();
     await this.#boss.stop({ graceful: false, close: true });
   }
 
@@ -108,12 +146,43 @@ export class RunQueue {
 
   async #take(jobs: Job<{ runId: string }>[]): Promise<void> {
     this.#away = false;
-    for (const job of jobs) {
-      while (this.#up && this.#running.size >= this.#deps.maxConcurrentRuns)
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      // What is not launched here stays queued in its row.
-      if (!this.#up) return;
-      this.#launch(job.data.runId);
+    const runIds = jobs.map((job) => job.data.runId);
+    // One that is just ending here may need a worker again.
+    for (const runId of runIds) if (this.#here.has(runId)) this.#again.add(runId);
+    const fresh = runIds.filter((runId) => !this.#here.has(runId));
+    // Without an answer, all take turns as one; whether they need a worker, the claim says.
+    const campaigns = await this.#deps.campaignsOf(fresh).catch(() => new Map(fresh.map((runId) => [runId, ''])));
+    for (const [runId, campaignId] of campaigns) {
+      while (!this.#quiet.signal.aborted && this.#slots.waiting >= LINE_PER_SLOT * this.#deps.maxConcurrentRuns)
+        await this.#room.promise;
+      if (this.#quiet.signal.aborted) return this.enqueueAll([...campaigns.keys()].filter((id) => !this.#here.has(id)));
+      if (!this.#here.has(runId)) void this.#line(runId, campaignId);
+    }
+  }
+
+  /** One run's way through this process: in line, under way, gone. */
+  async #line(runId: string, campaignId: string): Promise<void> {
+    this.#here.add(runId);
+    let parked = false;
+    try {
+      const release = await this.#slots.take(campaignId, this.#quiet.signal);
+      this.#room.resolve();
+      this.#room = Promise.withResolvers<void>();
+      const park = () => {
+        if (parked || this.#parked >= PARKED_PER_SLOT * this.#deps.maxConcurrentRuns) return;
+        parked = true;
+        this.#parked += 1;
+        release();
+      };
+      await this.#deps.execute(runId, park).finally(release);
+    } catch (error) {
+      if (this.#quiet.signal.aborted) void this.enqueue(runId);
+      else if (!isOutage(error))
+        this.#deps.logger.warn('A run could not be taken up; the sweep will try again', { runId, error });
+    } finally {
+      if (parked) this.#parked -= 1;
+      this.#here.delete(runId);
+      if (this.#again.delete(runId)) void this.enqueue(runId);
     }
   }
 
@@ -125,19 +194,5 @@ export class RunQueue {
     }
     if (!this.#away && this.#up) this.#deps.logger.warn("The queue's database cannot be reached", { error });
     this.#away = true;
-  }
-
-  #launch(runId: string): void {
-    const work = this.#deps
-      .execute(runId)
-      .catch((error: unknown) => {
-        if (!isOutage(error))
-          this.#deps.logger.warn('A run could not be taken up; the sweep will try again', { runId, error });
-      })
-      .finally(() => {
-        this.#running.delete(work);
-        this.#waiting.shift()?.();
-      });
-    this.#running.add(work);
   }
 }

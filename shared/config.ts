@@ -35,7 +35,9 @@ export interface Config {
   references: Record<string, string>;
   globalDailyBudget: Micros | null;
   maxConcurrentRuns: number;
-  /** How long a run stays with a worker that no longer renews it, in milliseconds. */
+  /** Calls at a time: to each engine, by its origin, and to those that are named. */
+  engineConcurrency: { usual: number; of: Record<string, number> };
+  /** Within this time another worker takes up the runs of one that has died, in milliseconds. */
   leaseMs: number;
   /** How long a stop waits for steps in flight, in milliseconds. */
   stopGraceMs: number;
@@ -98,7 +100,8 @@ const environment = z.object({
   SLACK_WEBHOOK_URL: url.optional(),
   ENV_REFERENCES: z.string().default(''),
   GLOBAL_DAILY_BUDGET: numeric(0, MAX_DOLLARS, 'a number of dollars', Number.isFinite).optional(),
-  MAX_CONCURRENT_RUNS: integer(1, 10_000).default(50),
+  MAX_CONCURRENT_RUNS: integer(1, 10_000).default(500),
+  ENGINE_CONCURRENCY: z.string().default('100'),
   RUN_LEASE_MS: integer(5_000, 3_600_000).default(30_000),
   STOP_GRACE_MS: integer(0, 600_000).default(10_000),
   MAX_ENGINE_RESPONSE_BYTES: integer(1_024, 1_073_741_824).default(16 * 1_024 * 1_024),
@@ -143,6 +146,26 @@ function parseApiKeys(text: string | undefined, problems: Problem[]): ApiKey[] {
   return keys;
 }
 
+/** Entries are a number for every engine, or `origin=number` for one. */
+function parseEngineConcurrency(text: string, problems: Problem[]): Config['engineConcurrency'] {
+  const concurrency = { usual: 100, of: {} as Record<string, number> };
+  for (const entry of text.split(',').map((part) => part.trim())) {
+    if (entry === '') continue;
+    const [first = '', second] = entry.split('=');
+    const calls = Number(second ?? first);
+    const origin = second === undefined ? null : URL.parse(first)?.origin;
+    if (!Number.isSafeInteger(calls) || calls < 1 || origin === undefined)
+      problems.push({
+        path: 'ENGINE_CONCURRENCY',
+        message: `entry ${JSON.stringify(entry)} is neither a number above 0 nor origin=number`,
+        mend: 'write it as 100, or as 100,http://localhost:3010=5',
+      });
+    else if (origin === null) concurrency.usual = calls;
+    else concurrency.of[origin] = calls;
+  }
+  return concurrency;
+}
+
 /**
  * Reads and checks the environment, all problems together. Empty variables count as not set.
  * @param env the process environment
@@ -167,6 +190,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       message: 'is missing though SUPABASE_URL is set',
       mend: "copy the secret key from the project's API settings",
     });
+  const engineConcurrency = parseEngineConcurrency(parsed.data?.ENGINE_CONCURRENCY ?? '', problems);
   if (!parsed.success || problems.length > 0) throw new ValidationError('The configuration has problems.', problems);
   const values = parsed.data;
   const exposed = !isLoopback(values.HOST) && apiKeys.length === 0;
@@ -199,6 +223,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     references,
     globalDailyBudget: values.GLOBAL_DAILY_BUDGET === undefined ? null : dollarsToMicros(values.GLOBAL_DAILY_BUDGET),
     maxConcurrentRuns: values.MAX_CONCURRENT_RUNS,
+    engineConcurrency,
     leaseMs: values.RUN_LEASE_MS,
     stopGraceMs: values.STOP_GRACE_MS,
     maxEngineResponseBytes: values.MAX_ENGINE_RESPONSE_BYTES,

@@ -15,6 +15,20 @@ export async function findRun(records: Records, id: string): Promise<RunRow | un
   return run;
 }
 
+/** The campaigns of those runs that are queued or running, by run. */
+export async function campaignsOfActive(records: Records, runIds: readonly string[]): Promise<Map<string, string>> {
+  if (runIds.length === 0) return new Map();
+  const rows = await records.select('campaign_runs', {
+    where: [
+      { column: 'id', op: 'in', value: runIds },
+      { column: 'status', op: 'in', value: ['queued', 'running'] },
+    ],
+    columns: ['id', 'campaign_id'],
+    order: [{ column: 'id' }],
+  });
+  return new Map(rows.map((row) => [row.id, row.campaign_id]));
+}
+
 export async function listRuns(records: Records, listing: RunListing): Promise<Page<RunRow>> {
   const where: Filter<'campaign_runs'>[] = [];
   if (listing.campaignId) where.push({ column: 'campaign_id', op: 'eq', value: listing.campaignId });

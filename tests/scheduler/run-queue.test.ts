@@ -39,6 +39,7 @@ async function startQueue(more: Partial<RunQueueDependencies> = {}): Promise<Run
   const queue = new RunQueue({
     connection: database.queue,
     execute: () => Promise.resolve(),
+    campaignsOf: (runIds) => Promise.resolve(new Map(runIds.map((runId) => [runId, 'campaign']))),
     maxConcurrentRuns: 1,
     logger: silentLogger,
     ...more,
@@ -76,7 +77,14 @@ test('however often the sweep comes while all slots are taken, at most one job w
   const runIds = await queuedRuns(5, clock);
   const { execute, started, release, executed } = slots();
   const queue = await startQueue({ execute });
-  const recovery = new Recovery({ records: database, clock, logger: silentLogger, queue });
+  const recovery = new Recovery({
+    records: database,
+    clock,
+    logger: silentLogger,
+    queue,
+    sweepEveryMs: 5_000,
+    isGone: () => false,
+  });
   for (let sweep = 0; sweep < 10; sweep++) expect(await recovery.runOnce(0)).toBe(5);
   await started;
   for (let sweep = 0; sweep < 10; sweep++) await recovery.runOnce(0);

@@ -6,6 +6,7 @@ import { Journal } from '../../database/journal.ts';
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow, RunRow, StepRow } from '../../database/tables.ts';
 import { Orchestrator } from '../../orchestrator.ts';
+import { EngineGate } from '../../runs/engine-gate.ts';
 import { RunControl } from '../../runs/run-control.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { EventBus, type ServiceEvent } from '../../shared/events.ts';
@@ -62,8 +63,9 @@ export class Harness {
         records: this.records,
         clock: this.clock,
         worker: options.worker ?? 'test',
-        leaseMs: 30_000,
+        validMs: 30_000,
       }),
+      gate: new EngineGate(config.engineConcurrency),
       ledger: new BudgetLedger({
         records: this.records,
         clock: this.clock,

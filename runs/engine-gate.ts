@@ -1,0 +1,45 @@
+import { FairSlots, type Release } from '../shared/fair-slots.ts';
+
+/** How many calls an engine gets at a time. */
+export interface EngineConcurrency {
+  /** For each origin that is not named. */
+  usual: number;
+  /** By origin, such as `http://127.0.0.1:3010`. */
+  of: Readonly<Record<string, number>>;
+}
+
+/**
+ * Lets at most so many calls at a time through to each engine, by origin, in turns over campaigns. A slow engine so holds up
+ * only the steps that need it.
+ */
+export class EngineGate {
+  readonly #concurrency: EngineConcurrency;
+  readonly #slots = new Map<string, FairSlots>();
+
+  constructor(concurrency: EngineConcurrency) {
+    this.#concurrency = concurrency;
+  }
+
+  /** A place at the engine of this address, or null when all are taken. */
+  tryEnter(url: string): Release | null {
+    return this.#at(url).tryTake();
+  }
+
+  /**
+   * Resolves with a place when it is the campaign's turn.
+   * @throws the signal's reason when it aborts first
+   */
+  enter(url: string, campaignId: string, signal: AbortSignal): Promise<Release> {
+    return this.#at(url).take(campaignId, signal);
+  }
+
+  #at(url: string): FairSlots {
+    // An address that is none is refused by the call itself.
+    const origin = URL.parse(url)?.origin ?? '';
+    const known = this.#slots.get(origin);
+    if (known) return known;
+    const slots = new FairSlots(this.#concurrency.of[origin] ?? this.#concurrency.usual);
+    this.#slots.set(origin, slots);
+    return slots;
+  }
+}
