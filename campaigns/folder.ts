@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export const SCHEMA_FILE = 'campaign.schema.json';
@@ -33,7 +32,7 @@ export async function listCampaignFiles(folder: string): Promise<ListedFile[]> {
   const listed: ListedFile[] = [];
   for (const file of names) {
     if (listed.length % LOOKS_A_TURN === LOOKS_A_TURN - 1) await nextTurn();
-    listed.push({ file, mark: markOf(join(folder, file)) });
+    listed.push({ file, mark: markOf(`${folder}/${file}`) });
   }
   return listed;
 }

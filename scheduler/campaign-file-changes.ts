@@ -20,7 +20,7 @@ export interface SyncReport {
 }
 
 /** New campaigns a statement. */
-const CREATES = 100;
+const CREATES = 50;
 
 /** One scan's changes of campaigns. One file's fault is its own; only a database that is away ends the scan. */
 export class FileChanges {

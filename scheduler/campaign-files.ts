@@ -44,7 +44,7 @@ const MARK_SETTLES_MS = 2_000;
 const READS = 16;
 const READ_BYTES = 1_048_576;
 /** Unchecked files that one scan checks; a third of a millisecond each. */
-const CHECKS = 100;
+const CHECKS = 50;
 
 /**
  * Keeps the campaigns of a folder as their files say, by file name: a new file makes a campaign, a changed one replaces its
