@@ -17,7 +17,7 @@ import {
   type ReservationRequest,
   unheldCharge,
 } from './holds.ts';
-import type { BudgetRefusal } from './limits.ts';
+import { type BudgetRefusal, isLimited } from './limits.ts';
 import { type BudgetStatus, readStatus } from './status.ts';
 
 export type { BudgetedCampaign } from './counters.ts';
@@ -71,9 +71,9 @@ export class BudgetLedger {
    * @throws {RangeError} when the amount is not one, or the time zone not known
    */
   hold(request: ReservationRequest): HoldItem | undefined {
-    const counters = this.#counters(request.campaign);
-    if (request.amount === 0 && counters.every(({ limitMicros }) => limitMicros === null)) return undefined;
-    return holdItem(request, counters, iso(this.#clock.now()));
+    const { campaign, amount } = request;
+    if (amount === 0 && this.#globalDailyLimit === null && !isLimited(campaign.budget)) return undefined;
+    return holdItem(request, this.#counters(campaign), iso(this.#clock.now()));
   }
 
   /**

@@ -31,6 +31,11 @@ export function limitsOf(budget: BudgetDefinition): PeriodLimits {
   return { day: limitOf(budget.daily), week: limitOf(budget.weekly), month: limitOf(budget.monthly) };
 }
 
+/** Whether any period has a limit. */
+export function isLimited(budget: BudgetDefinition): boolean {
+  return budget.daily !== undefined || budget.weekly !== undefined || budget.monthly !== undefined;
+}
+
 function limitOf(dollars: number | undefined): Micros | null {
   return dollars === undefined ? null : dollarsToMicros(dollars);
 }

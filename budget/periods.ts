@@ -16,9 +16,22 @@ export interface BudgetPeriod {
  * @throws {RangeError} when the zone is not known
  */
 export function periodAt(period: Period, atMs: number, timezone: string): BudgetPeriod {
+  const key = `${period} ${timezone}`;
+  const known = present.get(key);
+  if (known && known.sinceMs <= atMs && atMs < known.turnsAtMs) return known;
   const first = firstDay(period, localDay(atMs, timezone));
-  return { period, startsOn: first.toString(), turnsAtMs: startOf(following(period, first), timezone) };
+  const found = {
+    period,
+    startsOn: first.toString(),
+    turnsAtMs: startOf(following(period, first), timezone),
+    sinceMs: atMs,
+  };
+  present.set(key, found);
+  return found;
 }
+
+/** The periods last found, from the instant that was asked about: asked for again at every step. One for each zone in use. */
+const present = new Map<string, BudgetPeriod & { sinceMs: number }>();
 
 /**
  * The calendar day around an instant. Where the clocks go back over midnight (St John's did, at 00:01) the local date repeats the

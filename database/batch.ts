@@ -9,32 +9,26 @@ interface Pending<Item, Answer> {
 /** One statement carries at most this many items, so that a burst does not build one huge statement. */
 const MOST_ITEMS = 500;
 
-/** Fewer are not worth a statement more. */
-const FEW_ITEMS = 8;
-
 /** How often a statement is sent that the database broke off for the sake of another transaction. */
 const TRIES = 3;
 
 /**
  * Lets callers share statements: what is asked for while one statement is on its way goes out together with the next, in the
- * order in which it came. Each caller gets its own answer or its own error.
+ * order in which it came. Each caller gets its own answer or its own error. One statement at a time: two side by side were slower
+ * (measured), because what a statement costs by itself is then paid twice.
  */
 export class Batch<Item, Answer> {
   readonly #send: (items: Item[]) => Promise<Answer[]>;
-  readonly #lanes: number;
   readonly #most: number;
   #pending: Pending<Item, Answer>[] = [];
-  #draining = 0;
+  #sending = false;
 
   /**
    * @param send answers every item of a list, in the same order, or rejects having done nothing for any of them
-   * @param options.lanes how many statements may be on their way at a time; with 2, one is made ready here while the other is
-   *   worked on there, and the order of items is only kept within a statement
    * @param options.most items of one statement
    */
-  constructor(send: (items: Item[]) => Promise<Answer[]>, options: { lanes?: number; most?: number } = {}) {
+  constructor(send: (items: Item[]) => Promise<Answer[]>, options: { most?: number } = {}) {
     this.#send = send;
-    this.#lanes = options.lanes ?? 1;
     this.#most = options.most ?? MOST_ITEMS;
   }
 
@@ -42,22 +36,16 @@ export class Batch<Item, Answer> {
   add(item: Item): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ item, resolve, reject });
-      if (this.#draining >= this.#lanes) return;
-      this.#draining += 1;
+      if (this.#sending) return;
+      this.#sending = true;
       // Not at once: what is asked for in the same turn goes together.
       queueMicrotask(() => void this.#drain());
     });
   }
 
   async #drain(): Promise<void> {
-    while (this.#pending.length > 0) await this.#settle(this.#pending.splice(0, this.#share()));
-    this.#draining -= 1;
-  }
-
-  /** How many items the next statement takes: its lane's part of a burst, so that the lanes do not wait for one another. */
-  #share(): number {
-    const { length } = this.#pending;
-    return Math.min(this.#most, length < FEW_ITEMS ? length : Math.ceil(length / this.#lanes));
+    while (this.#pending.length > 0) await this.#settle(this.#pending.splice(0, this.#most));
+    this.#sending = false;
   }
 
   async #settle(batch: Pending<Item, Answer>[]): Promise<void> {

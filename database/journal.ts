@@ -80,9 +80,6 @@ export class FencedError extends AppError {
   }
 }
 
-/** Statements on their way at a time. */
-export const LANES = 1;
-
 /**
  * Group commit: while one statement is on its way, the entries of all other runs gather and share the next one. A
  * promise resolves only after its entry is committed. Entries of one run must be written one after the other.
@@ -91,13 +88,10 @@ export class Journal {
   readonly #entries: Batch<JournalEntry, JournalAnswer>;
 
   constructor(records: Records) {
-    this.#entries = new Batch(
-      async (entries) => {
-        const exceptions = await records.call<JournalException[]>('journal_write', journalArguments(entries));
-        return journalAnswers(entries, exceptions);
-      },
-      { lanes: LANES },
-    );
+    this.#entries = new Batch(async (entries) => {
+      const exceptions = await records.call<JournalException[]>('journal_write', journalArguments(entries));
+      return journalAnswers(entries, exceptions);
+    });
   }
 
   /**

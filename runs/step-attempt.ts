@@ -22,6 +22,9 @@ export interface AttemptInput {
   redact: (text: string) => string;
 }
 
+/** Why the timer of an attempt is put away; made once, because an error is dear to make. */
+const ENDED = new Error('The attempt has ended.');
+
 export type AttemptOutcome = { ok: true; result: StepResult } | { ok: false; error: StepError };
 
 /**
@@ -60,7 +63,7 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
     if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason) };
     return { ok: false, error: redacted(asStepError(error), input.redact) };
   } finally {
-    done.abort();
+    done.abort(ENDED);
     await timer;
   }
 }

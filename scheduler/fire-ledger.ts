@@ -67,8 +67,6 @@ interface RawAnswer {
   state?: string;
 }
 
-/** Statements on their way at a time: one is worked on while the next is filled. */
-const LANES = 2;
 /** Campaigns of one statement: it holds their locks to its end, which operators' edits wait for. */
 const MOST_CAMPAIGNS = 100;
 
@@ -83,7 +81,6 @@ export class FireLedger {
   constructor({ records, clock }: { records: Records; clock: Clock }) {
     this.#clock = clock;
     this.#firing = new Batch((items) => records.call('fire_campaigns', { p_items: items, p_at: iso(clock.now()) }), {
-      lanes: LANES,
       most: MOST_CAMPAIGNS,
     });
   }
