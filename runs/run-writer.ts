@@ -21,6 +21,8 @@ export type RunBegin = JournalBegin & { event: RunEvent };
 interface Pending {
   record: RunRecord;
   begin?: RunBegin;
+  /** Written though something before it was refused. */
+  inSpite?: boolean;
   resolve(answer: JournalAnswer): void;
   reject(error: unknown): void;
 }
@@ -65,13 +67,17 @@ export class RunWriter {
   /**
    * Resolves once the record is durable. While the database is away it is tried again until patience ends.
    * @throws {FencedError} when another worker has the run
-   * @throws {RecordsError} when the database refuses the record, or one that was given to `later` before
+   * @throws {RecordsError} when the database refuses the record. One that gives the run another status is not written, and rejects,
+   *   also when one that was given to `later` before it was refused
    */
   async write(record: RunRecord): Promise<void> {
     await this.#add(record);
   }
 
-  /** Writes with the next record, or by itself in the next turn of the event loop. If it is refused, the next `write` or `begin` tells. */
+  /**
+   * Writes with the next record, or by itself in the next turn of the event loop. If it is refused, no attempt begins after it and
+   * the run does not end: the `begin` or `write` that would do so tells.
+   */
   later(record: RunRecord): void {
     this.#pending.push({
       record,
@@ -86,19 +92,18 @@ export class RunWriter {
    * @throws as {@link write}
    */
   async begin(begin: RunBegin): Promise<JournalAnswer['begin']> {
-    return (await this.#add({ events: [] }, begin)).begin;
+    return (await this.#add({ events: [] }, { begin })).begin;
   }
 
   /** The last word about a run whose record is refused; what was refused before does not hold it up. */
   async writeInSpite(record: RunRecord): Promise<void> {
     this.#failure = null;
-    await this.#add(record);
+    await this.#add(record, { inSpite: true });
   }
 
-  #add(record: RunRecord, begin?: RunBegin): Promise<JournalAnswer> {
+  #add(record: RunRecord, more: Pick<Pending, 'begin' | 'inSpite'> = {}): Promise<JournalAnswer> {
     return new Promise((resolve, reject) => {
-      const settle = (answer: JournalAnswer) => (this.#failure ? reject(this.#failure.error) : resolve(answer));
-      this.#pending.push({ record, resolve: settle, reject, ...(begin ? { begin } : {}) });
+      this.#pending.push({ record, resolve, reject, ...more });
       void this.#drain();
     });
   }
@@ -127,6 +132,8 @@ export class RunWriter {
 
   async #settle(group: Pending[]): Promise<void> {
     try {
+      // Nothing is built on what is not on record.
+      if (this.#failure && group.some(goesOn)) throw this.#failure.error;
       const answer = await this.#commit(group);
       for (const item of group) item.resolve(answer);
     } catch (error) {
@@ -164,6 +171,11 @@ export class RunWriter {
       }
     }
   }
+}
+
+/** Whether an attempt begins with this, or the run changes hands or ends. */
+function goesOn({ begin, record, inSpite }: Pending): boolean {
+  return !inSpite && (begin !== undefined || record.run?.status !== undefined);
 }
 
 /** One record that says what several say, in their order. */

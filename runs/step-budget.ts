@@ -103,17 +103,24 @@ export class StepBudget {
     return { micros: cost ?? held ?? 0, unknown: cost === null, items: item ? [item] : [] };
   }
 
-  /** What a crash left on hold is charged: the engine may have spent it. The step's cost is then what the ledger says. */
+  /**
+   * What a crash left on hold is charged: the engine may have spent it. The step's cost is then what the ledger says.
+   * @throws {FencedError} when another worker has the run, whose holds are not to be touched
+   */
   async chargeInterrupted(session: RunSession, row: StepRow): Promise<StepRow> {
     const { ledger, clock } = this.#deps;
+    const holds = await this.#whileAway(session, () => ledger.openHolds(session.id));
+    const at = iso(clock.now());
+    const charges = holds
+      .filter((hold) => hold.step_name === row.name)
+      .map(({ key, campaign_id, run_id, step_name }): JournalCharge => {
+        // A hold whose attempt was never begun was never spent: the engine had not heard of it.
+        const amount = attemptOf(key) <= row.attempts ? null : 0;
+        return { key, amount, at, campaign_id, run_id, step_name };
+      });
+    if (charges.length > 0) await session.write({ charges, events: [] });
     return this.#whileAway(session, async () => {
-      const holds = (await ledger.openHolds(session.id)).filter((hold) => hold.step_name === row.name);
-      // A hold whose attempt was never begun was never spent: the engine had not heard of it.
-      for (const hold of holds)
-        if (attemptOf(hold.key) <= row.attempts) await ledger.settle(hold.key, null);
-        else await ledger.release(hold.key);
       const spent = await ledger.spentOnStep(session.id, row.name);
-      const at = iso(clock.now());
       return {
         ...row,
         cost_micros: spent.micros,

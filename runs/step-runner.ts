@@ -8,6 +8,7 @@ import { stepUnknown } from '../notifications/messages.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Release } from '../shared/fair-slots.ts';
+import { DatabaseUnavailableError } from '../shared/errors.ts';
 import { type Logger, makeRedactor } from '../shared/logger.ts';
 import { waitBefore, withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
@@ -31,6 +32,8 @@ export interface StepRunnerDependencies {
   /** Where links in messages point to. */
   publicUrl: string;
 }
+
+const DATABASE_RETRY_MS = 500;
 
 /** How a step came out: settled one way or another, refused by the budget, or cut short by cancel or stop. */
 export type StepOutcome =
@@ -124,6 +127,18 @@ export class StepRunner {
     }
   }
 
+  /** The answer to the last write may have come late: whose run it is by now, the database says. */
+  async #makeSure(session: RunSession): Promise<void> {
+    for (;;) {
+      try {
+        return await session.makeSure();
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError)) throw error;
+        await this.#deps.clock.sleep(DATABASE_RETRY_MS, session.patience);
+      }
+    }
+  }
+
   /** Before money is held and time begins to count: a place among the calls that the engine gets at a time. */
   async #placeAt(session: RunSession, step: StepDefinition, url: string): Promise<Release> {
     const { gate } = this.#deps;
@@ -142,6 +157,7 @@ export class StepRunner {
   ): Promise<{ row: StepRow; error?: StepError }> {
     const { clock, http, logger } = this.#deps;
     const { row } = begun;
+    await this.#makeSure(session);
     const outcome = await attemptStep({
       kind: stepKinds[step.kind] as StepKind,
       step,
@@ -174,8 +190,11 @@ export class StepRunner {
       session.later({
         ...spent,
         charges: charge.items,
-        // Shown while the step waits for its next attempt; gone when that succeeds.
-        steps: [{ ...ended, error: { code, message, retryable: outcome.error.retryable } }],
+        // Shown while the step waits for its next attempt; gone when that succeeds. Where there must be none, the row stays under way
+        // until it is settled, which shares this commit: a worker that finds it would else begin another attempt.
+        steps: mustSettle(step, outcome.error)
+          ? []
+          : [{ ...ended, error: { code, message, retryable: outcome.error.retryable } }],
         events: [{ type: 'step.attempt_failed', data }],
       });
       return { row: ended, error: outcome.error };
@@ -264,9 +283,14 @@ function nextAttempt(step: StepDefinition, row: StepRow, error: StepError): { re
 
 /** Whether another attempt is allowed after this failure: never for a `once` step whose engine may have worked. */
 function mayRepeat(step: StepDefinition, error: StepError): boolean {
-  return error.retryable && (step.effect === 'repeatable' || error.worked === 'no');
+  return error.retryable && !mustSettle(step, error);
+}
+
+/** Whether the engine may have done, at least in part, what must not be done twice. */
+function mustSettle(step: StepDefinition, error: StepError): boolean {
+  return step.effect === 'once' && error.worked !== 'no';
 }
 
 function isDoubtful(step: StepDefinition, error: StepError): boolean {
-  return step.effect === 'once' && error.worked === 'maybe' && !error.definite;
+  return mustSettle(step, error) && !error.definite;
 }
