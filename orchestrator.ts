@@ -6,12 +6,10 @@ import type { BudgetRefusal } from './budget/limits.ts';
 import { CancelledError, ServiceStoppingError } from './runs/reasons.ts';
 import { nextQueuedRun } from './runs/next-queued.ts';
 import { type RunEnd, RunFinisher } from './runs/finisher.ts';
-import type { Claims } from './database/claims.ts';
 import { RunSession, type SessionDependencies } from './runs/session.ts';
 import { StepRunner, type StepRunnerDependencies } from './runs/step-runner.ts';
 
 export interface OrchestratorDependencies extends SessionDependencies, StepRunnerDependencies {
-  claims: Claims;
   /** Hands a run to the workers. */
   enqueue(runId: string): Promise<void>;
 }
@@ -112,6 +110,11 @@ export class Orchestrator {
   /** Cancels a run that this process holds; others are told by the record. */
   cancel(runId: string, reason: string): void {
     this.#sessions.get(runId)?.abort(new CancelledError(reason));
+  }
+
+  /** A run's lease has been renewed until this instant, in milliseconds since the epoch. */
+  kept(runId: string, untilMs: number): void {
+    this.#sessions.get(runId)?.keptUntil(untilMs);
   }
 
   /** Lets go of a run that was lost to another worker. */

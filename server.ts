@@ -102,12 +102,13 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   stack.defer(() => http.close());
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
+  const claims = new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs });
   const orchestrator = new Orchestrator({
     ...shared,
     http,
     enqueue,
     journal: new Journal(records),
-    claims: new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs }),
+    claims,
     gate: new EngineGate(config.engineConcurrency),
     ledger: budget,
   });
@@ -120,7 +121,9 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   });
   const keeper = new LeaseKeeper({
     ...shared,
+    claims,
     held: () => [...orchestrator.sessions.keys()],
+    onKept: (runId, untilMs) => orchestrator.kept(runId, untilMs),
     onLost: (runId) => orchestrator.fence(runId),
     onCancel: (runId, reason) => orchestrator.cancel(runId, reason),
   });

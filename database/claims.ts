@@ -14,6 +14,12 @@ export interface ClaimedRun {
   history: { [step: string]: number | null };
 }
 
+/** A renewal: which runs are still this worker's, and until when, in milliseconds since the epoch. */
+export interface Renewal {
+  kept: ReadonlySet<string>;
+  untilMs: number;
+}
+
 export interface ClaimsDependencies {
   records: Records;
   clock: Clock;
@@ -23,13 +29,16 @@ export interface ClaimsDependencies {
   validMs: number;
 }
 
-/** Takes runs for one worker; claims that are made at the same time share a statement. */
+/** Takes runs for one worker and keeps them; claims that are made at the same time share a statement. */
 export class Claims {
+  readonly #deps: ClaimsDependencies;
   readonly #claims: Batch<string, ClaimedRun | null>;
   /** Asked for at this moment: of two that ask in this process, the second would get the same claim. */
   readonly #asked = new Set<string>();
 
-  constructor({ records, clock, worker, validMs }: ClaimsDependencies) {
+  constructor(dependencies: ClaimsDependencies) {
+    const { records, clock, worker, validMs } = dependencies;
+    this.#deps = dependencies;
     this.#claims = new Batch(async (runIds) => {
       const claimed = await records.call<ClaimedRun[]>('claim_runs', {
         p_run_ids: runIds,
@@ -55,5 +64,22 @@ export class Claims {
     } finally {
       this.#asked.delete(runId);
     }
+  }
+
+  /**
+   * Says that this worker is still there. The time counts from before the asking, so that nobody believes in a lease longer than
+   * the record does.
+   * @throws {DatabaseUnavailableError} when nothing is known
+   */
+  async renew(runIds: readonly string[]): Promise<Renewal> {
+    const { records, clock, worker, validMs } = this.#deps;
+    const nowMs = clock.now();
+    const mine = await records.call<{ run_id: string }[]>('renew_leases', {
+      p_worker: worker,
+      p_run_ids: runIds,
+      p_now: iso(nowMs),
+      p_lease_ms: validMs,
+    });
+    return { kept: new Set(mine.map((row) => row.run_id)), untilMs: nowMs + validMs };
   }
 }

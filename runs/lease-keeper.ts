@@ -1,6 +1,7 @@
 import { isOutage } from '../database/availability.ts';
+import type { Claims } from '../database/claims.ts';
 import type { Records } from '../database/records.ts';
-import { type Clock, iso } from '../shared/clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import { Repeater } from '../shared/repeater.ts';
 import { leaseTimes } from './lease.ts';
@@ -9,10 +10,12 @@ export interface LeaseKeeperDependencies {
   records: Records;
   clock: Clock;
   logger: Logger;
-  worker: string;
+  claims: Claims;
   leaseMs: number;
   /** Ids of the runs that this process holds. */
   held(): string[];
+  /** A run is this worker's until the given instant, in milliseconds since the epoch. */
+  onKept(runId: string, untilMs: number): void;
   /** A run was taken by another worker, or ended behind our back. */
   onLost(runId: string): void;
   onCancel(runId: string, reason: string): void;
@@ -63,17 +66,13 @@ export class LeaseKeeper {
   }
 
   async #renew(held: readonly string[]): Promise<void> {
-    const { records, clock, worker, leaseMs, onLost } = this.#deps;
+    const { claims, clock, onKept, onLost } = this.#deps;
     const at = clock.now();
-    const mine = await records.call<{ run_id: string }[]>('renew_leases', {
-      p_worker: worker,
-      p_run_ids: held,
-      p_now: iso(at),
-      p_lease_ms: leaseTimes(leaseMs).validMs,
-    });
+    const { kept, untilMs } = await claims.renew(held);
     this.#renewedAt = at;
-    const kept = new Set(mine.map((row) => row.run_id));
     const still = new Set(this.#deps.held());
-    for (const id of held) if (!kept.has(id) && still.has(id)) onLost(id);
+    for (const id of held)
+      if (kept.has(id)) onKept(id, untilMs);
+      else if (still.has(id)) onLost(id);
   }
 }

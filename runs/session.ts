@@ -1,7 +1,7 @@
 import type { BudgetedCampaign } from '../budget/ledger.ts';
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { flattenSteps } from '../campaigns/definition.ts';
-import type { ClaimedRun } from '../database/claims.ts';
+import type { ClaimedRun, Claims } from '../database/claims.ts';
 import { FencedError, type Journal } from '../database/journal.ts';
 import type { JournalAnswer } from '../database/journal-lists.ts';
 import type { Records } from '../database/records.ts';
@@ -16,6 +16,7 @@ export type { RunRecord } from './run-writer.ts';
 
 export interface SessionDependencies {
   records: Records;
+  claims: Claims;
   journal: Journal;
   clock: Clock;
   events: EventBus;
@@ -34,6 +35,8 @@ export class RunSession {
   readonly history: ClaimedRun['history'];
   /** As last read. */
   terms: BudgetTerms;
+  /** Until when the run is this worker's for certain, in milliseconds since the epoch. */
+  #heldUntilMs: number;
   /** Called when the run only waits for an engine that is busy. */
   readonly park: () => void;
   readonly #dependencies: SessionDependencies;
@@ -52,6 +55,7 @@ export class RunSession {
     this.steps = new Map(steps.map((step) => [step.name, step]));
     this.history = history;
     this.terms = termsOf(run.campaign_id, campaign);
+    this.#heldUntilMs = run.lease_until_at === null ? 0 : Date.parse(run.lease_until_at);
     this.#writer = new RunWriter(run, {
       journal: dependencies.journal,
       clock: dependencies.clock,
@@ -105,6 +109,26 @@ export class RunSession {
   /** Gives up on writes that the database does not take; the rows stay as they are and another start goes on from them. */
   giveUpWriting(reason: StopReason): void {
     this.#patience.abort(reason);
+  }
+
+  /** The lease has been renewed. */
+  keptUntil(untilMs: number): void {
+    this.#heldUntilMs = Math.max(this.#heldUntilMs, untilMs);
+  }
+
+  /**
+   * To be asked right before something is done outside. A worker that was stopped for a while, or heard of its last write only
+   * late, may have lost the run without knowing: once its lease is over, it asks.
+   * @throws {FencedError} when another worker has the run
+   * @throws {DatabaseUnavailableError} when nothing is known
+   */
+  async makeSure(): Promise<void> {
+    const { clock, claims } = this.#dependencies;
+    while (clock.now() >= this.#heldUntilMs) {
+      const { kept, untilMs } = await claims.renew([this.id]);
+      if (!kept.has(this.id)) throw new FencedError(this.id);
+      this.keptUntil(untilMs);
+    }
   }
 
   /** Step rows in the order of the definition. */
