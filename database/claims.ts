@@ -14,9 +14,9 @@ export interface ClaimedRun {
   history: { [step: string]: number | null };
 }
 
-/** A renewal: which runs are still this worker's, and until when, in milliseconds since the epoch. */
+/** A renewal: which runs are not this worker's any more, and until when the others are, in milliseconds since the epoch. */
 export interface Renewal {
-  kept: ReadonlySet<string>;
+  lost: ReadonlySet<string>;
   untilMs: number;
 }
 
@@ -74,12 +74,17 @@ export class Claims {
   async renew(runIds: readonly string[]): Promise<Renewal> {
     const { records, clock, worker, validMs } = this.#deps;
     const nowMs = clock.now();
-    const mine = await records.call<{ run_id: string }[]>('renew_leases', {
+    const lost = await records.call<string[]>('keep_runs', {
       p_worker: worker,
-      p_run_ids: runIds,
+      p_run_ids: runIds.toSorted(),
       p_now: iso(nowMs),
       p_lease_ms: validMs,
     });
-    return { kept: new Set(mine.map((row) => row.run_id)), untilMs: nowMs + validMs };
+    return { lost: new Set(lost), untilMs: nowMs + validMs };
+  }
+
+  /** The runs of this worker that somebody asked to stop, with the reason given. @throws {DatabaseUnavailableError} */
+  async cancelled(): Promise<{ run_id: string; reason: string | null }[]> {
+    return this.#deps.records.call('cancels_of', { p_worker: this.#deps.worker });
   }
 }

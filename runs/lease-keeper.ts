@@ -1,13 +1,11 @@
 import { isOutage } from '../database/availability.ts';
 import type { Claims } from '../database/claims.ts';
-import type { Records } from '../database/records.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import { Repeater } from '../shared/repeater.ts';
 import { leaseTimes } from './lease.ts';
 
 export interface LeaseKeeperDependencies {
-  records: Records;
   clock: Clock;
   logger: Logger;
   claims: Claims;
@@ -50,29 +48,21 @@ export class LeaseKeeper {
 
   /** One look: renews leases when it is time, and passes on cancellations. */
   async runOnce(): Promise<void> {
-    const { records, clock, leaseMs } = this.#deps;
+    const { claims, clock, leaseMs } = this.#deps;
     const held = this.#deps.held();
     if (held.length === 0) return;
     if (clock.now() - this.#renewedAt >= leaseTimes(leaseMs).renewEveryMs) await this.#renew(held);
-    const cancelled = await records.select('campaign_runs', {
-      where: [
-        { column: 'id', op: 'in', value: held },
-        { column: 'status', op: 'eq', value: 'running' },
-        { column: 'cancel_requested_at', op: 'is_not', value: null },
-      ],
-      columns: ['id', 'cancel_reason'],
-    });
-    for (const run of cancelled) this.#deps.onCancel(run.id, run.cancel_reason ?? 'cancelled');
+    for (const { run_id: runId, reason } of await claims.cancelled()) this.#deps.onCancel(runId, reason ?? 'cancelled');
   }
 
   async #renew(held: readonly string[]): Promise<void> {
     const { claims, clock, onKept, onLost } = this.#deps;
     const at = clock.now();
-    const { kept, untilMs } = await claims.renew(held);
+    const { lost, untilMs } = await claims.renew(held);
     this.#renewedAt = at;
     const still = new Set(this.#deps.held());
     for (const id of held)
-      if (kept.has(id)) onKept(id, untilMs);
+      if (!lost.has(id)) onKept(id, untilMs);
       else if (still.has(id)) onLost(id);
   }
 }

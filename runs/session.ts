@@ -125,8 +125,8 @@ export class RunSession {
   async makeSure(): Promise<void> {
     const { clock, claims } = this.#dependencies;
     while (clock.now() >= this.#heldUntilMs) {
-      const { kept, untilMs } = await claims.renew([this.id]);
-      if (!kept.has(this.id)) throw new FencedError(this.id);
+      const { lost, untilMs } = await claims.renew([this.id]);
+      if (lost.has(this.id)) throw new FencedError(this.id);
       this.keptUntil(untilMs);
     }
   }

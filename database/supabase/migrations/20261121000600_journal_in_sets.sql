@@ -1,5 +1,8 @@
 -- The journal written in sets: everything that workers say about many runs at one moment, in a handful of statements, each
 -- over all runs, instead of a loop over them. Workers of the version before go on with claim_run and journal_commit.
+-- A plan is cached when it is made, often while tables are still small; one that then goes through the other side of a join for
+-- each row is quadratic for ever. So rows of tables are looked up in lateral subqueries with a limit, by = any (array), or
+-- in loops: none of these leaves the planner a choice of that kind.
 
 -- Room in a page for the new versions of its rows, which then need no new index entries.
 alter table campaign_runs set (fillfactor = 70);
@@ -45,19 +48,19 @@ create function claim_runs(p_run_ids jsonb, p_worker text, p_now timestamptz, p_
 language plpgsql set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off
 set enable_mergejoin = off as $$
 declare
+  v_ids uuid[] := array(select value::uuid from jsonb_array_elements_text(p_run_ids));
   v_answer json;
 begin
-  perform 1 from campaign_runs where id in (select value::uuid from jsonb_array_elements_text(p_run_ids))
-    order by id for no key update;
+  perform 1 from campaign_runs where id = any (v_ids) order by id for no key update;
   with taken as (
     update campaign_runs r set status = 'running', epoch = r.epoch + 1, claimed_by = p_worker,
       started_at = coalesce(r.started_at, p_now), lease_until_at = p_now + p_lease_ms * interval '1 millisecond',
       event_seq = 1 + case when r.epoch = 0 then r.event_seq
         else greatest(r.event_seq, (select max(e.seq) from run_events e where e.run_id = r.id)) end
-    from jsonb_array_elements_text(p_run_ids) as a (id)
-    where r.id = a.id::uuid
-      and (r.status = 'queued' or (r.status = 'running' and coalesce(r.lease_until_at, p_now) <= p_now))
-      and not (r.waits_for_earlier and r.status = 'queued' and exists (
+    where r.id = any (v_ids)
+      -- Written so that no index on the status fits.
+      and (r.status || '' = 'queued' or (r.status || '' = 'running' and coalesce(r.lease_until_at, p_now) <= p_now))
+      and not (r.waits_for_earlier and r.status || '' = 'queued' and exists (
         select 1 from campaign_runs o where o.campaign_id = r.campaign_id and o.id < r.id
           and o.status in ('queued', 'running', 'waiting')))
     returning r.*
@@ -140,15 +143,22 @@ begin
     order by id for no key update;
   end if;
 
-  -- The nested loop locks in the order of the list, which is that of the ids.
+  if p_entries @? '$[*].again' then
+    -- The earlier try may be about to commit: only a statement that begins after that sees what it has written.
+    perform 1 from campaign_runs where id = any (array(select (value ->> 'run_id')::uuid from jsonb_array_elements(p_entries)))
+      order by id for no key update;
+  end if;
+  -- Locks in the order of the list, which is that of the ids. The status is written so that no index on it fits.
   for v in
     select g.i, r.id, g.at, g.ends
     from jsonb_to_recordset(p_entries) as g (i integer, run_id uuid, epoch integer, at timestamptz, after_seq integer,
         again boolean, ends uuid)
-      join campaign_runs r on r.id = g.run_id
-    where r.epoch = g.epoch and r.status = 'running' and not (g.again is true and exists (
-      select from run_events e where e.run_id = g.run_id and e.seq = g.after_seq + 1 and e.occurred_at = g.at))
-    for no key update of r
+      cross join lateral (
+        select c.id from campaign_runs c
+        where c.id = g.run_id and c.epoch = g.epoch and c.status || '' = 'running' limit 1 for no key update) r
+    where (g.again is not true or (
+      select true from run_events e where e.run_id = g.run_id and e.seq = g.after_seq + 1 and e.occurred_at = g.at
+      limit 1) is null)
   loop
     v_runs[v.i] := v.id;
     v_ats[v.i] := v.at;
@@ -178,31 +188,39 @@ begin
   end if;
 
   if p_runs <> '[]' then
-    update campaign_runs r set
-      event_seq = g.event_seq,
-      status = coalesce(g.status, r.status),
-      status_reason = case when g.status is null then r.status_reason else g.status_reason end,
-      completed_at = case when g.ends then coalesce(r.completed_at, v_ats[g.i]) else r.completed_at end,
-      claimed_by = case when coalesce(g.status, 'running') = 'running' then r.claimed_by end,
-      lease_until_at = case when coalesce(g.status, 'running') = 'running' then r.lease_until_at end,
-      steps_completed = coalesce(g.steps_completed, r.steps_completed),
-      steps_failed = coalesce(g.steps_failed, r.steps_failed),
-      prospects_generated = coalesce(g.prospects_generated, r.prospects_generated),
-      leads_analyzed = coalesce(g.leads_analyzed, r.leads_analyzed),
-      emails_composed = coalesce(g.emails_composed, r.emails_composed),
-      emails_sent = coalesce(g.emails_sent, r.emails_sent),
-      total_cost_micros = coalesce(g.total_cost_micros, r.total_cost_micros),
-      cost_unknown = coalesce(g.cost_unknown, r.cost_unknown),
-      dry_run = coalesce(g.dry_run, r.dry_run),
-      results = coalesce(g.results, r.results),
-      errors = coalesce(g.errors, r.errors)
-    from jsonb_to_recordset(p_runs) as g (i integer, event_seq integer, ends boolean, status text, status_reason text,
-      steps_completed integer, steps_failed integer, prospects_generated integer, leads_analyzed integer,
-      emails_composed integer, emails_sent integer, total_cost_micros bigint, cost_unknown boolean, dry_run boolean,
-      results jsonb, errors jsonb)
-    where r.id = v_runs[g.i];
+    for v in
+      select g.*
+      from jsonb_to_recordset(p_runs) as g (i integer, event_seq integer, ends boolean, status text, status_reason text,
+        steps_completed integer, steps_failed integer, prospects_generated integer, leads_analyzed integer,
+        emails_composed integer, emails_sent integer, total_cost_micros bigint, cost_unknown boolean, dry_run boolean,
+        results jsonb, errors jsonb)
+      where v_runs[g.i] is not null
+    loop
+      update campaign_runs r set
+        event_seq = v.event_seq,
+        status = coalesce(v.status, r.status),
+        status_reason = case when v.status is null then r.status_reason else v.status_reason end,
+        completed_at = case when v.ends then coalesce(r.completed_at, v_ats[v.i]) else r.completed_at end,
+        claimed_by = case when coalesce(v.status, 'running') = 'running' then r.claimed_by end,
+        lease_until_at = case when coalesce(v.status, 'running') = 'running' then r.lease_until_at end,
+        steps_completed = coalesce(v.steps_completed, r.steps_completed),
+        steps_failed = coalesce(v.steps_failed, r.steps_failed),
+        prospects_generated = coalesce(v.prospects_generated, r.prospects_generated),
+        leads_analyzed = coalesce(v.leads_analyzed, r.leads_analyzed),
+        emails_composed = coalesce(v.emails_composed, r.emails_composed),
+        emails_sent = coalesce(v.emails_sent, r.emails_sent),
+        total_cost_micros = coalesce(v.total_cost_micros, r.total_cost_micros),
+        cost_unknown = coalesce(v.cost_unknown, r.cost_unknown),
+        dry_run = coalesce(v.dry_run, r.dry_run),
+        results = coalesce(v.results, r.results),
+        errors = coalesce(v.errors, r.errors)
+      where r.id = v_runs[v.i];
+    end loop;
   end if;
 
+  if (p_charges <> '[]')::integer + (p_begins @? '$[*].hold')::integer + (v_ended <> '{}')::integer > 1 then
+    perform journal_counters(v_runs, p_charges, p_begins, v_ended);
+  end if;
   if p_charges <> '[]' then
     select jsonb_agg(value) into v_list from jsonb_array_elements(p_charges) where v_runs[(value ->> 'i')::integer] is not null;
     if v_list is not null then
@@ -284,6 +302,59 @@ begin
   return v_answers;
 end $$;
 
+-- Makes and locks at once, in their one order, all counters that a call of journal_write comes to by its charges, by its holds and by
+-- what ended runs still hold: taken one after the other, two calls would wait for each other. p_runs: by place, null where the entry
+-- is not to be written.
+create function journal_counters(p_runs uuid[], p_charges jsonb, p_begins jsonb, p_ended uuid[]) returns void
+language plpgsql set search_path = public, pg_temp set enable_seqscan = off as $$
+declare
+  v_named jsonb;
+  v_known jsonb;
+begin
+  select coalesce(jsonb_agg(p.value), '[]') into v_named
+    from (
+      select c.i, c.periods from jsonb_to_recordset(p_charges) as c (i integer, periods jsonb)
+      union all select b.i, b.hold -> 'periods' from jsonb_to_recordset(p_begins) as b (i integer, hold jsonb)
+    ) q, jsonb_array_elements(q.periods) p
+    where p_runs[q.i] is not null;
+  insert into budget_periods (scope, period, starts_on, campaign_id)
+  select distinct n.scope, n.period, n.starts_on, n.campaign_id
+  from jsonb_to_recordset(v_named) as n (scope text, period text, starts_on date, campaign_id uuid)
+  where (select true from budget_periods b
+    where b.scope = n.scope and b.period = n.period and b.starts_on = n.starts_on limit 1) is null
+  order by 1, 2, 3
+  on conflict do nothing;
+  select coalesce(jsonb_agg(p.value), '[]') into v_known
+    from (
+      select (select e.periods from budget_entries e where e.key = c.key limit 1) as periods
+      from jsonb_to_recordset(p_charges) as c (i integer, key text) where p_runs[c.i] is not null
+      union all select h.periods from budget_entries h where h.run_id = any (p_ended) and h.state || '' = 'held'
+    ) q, jsonb_array_elements(q.periods) p;
+  perform 1 from budget_lock(v_named || v_known);
+end $$;
+
+-- As before, looked up in a way that is never quadratic.
+create or replace function budget_lock(p_periods jsonb, out place jsonb, out scopes text[], out periods text[],
+  out starts date[], out spent bigint[], out held bigint[])
+language sql set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off
+set enable_mergejoin = off as $$
+  select coalesce(jsonb_object_agg(n.scope || ' ' || n.period || ' ' || to_char(n.starts_on, 'YYYY-MM-DD'), n.at), '{}'),
+    array_agg(n.scope order by n.at), array_agg(n.period order by n.at), array_agg(n.starts_on order by n.at),
+    array_agg(n.spent_micros order by n.at), array_agg(n.held_micros order by n.at)
+  from (
+    select l.*, row_number() over () as at from (
+      select b.*
+      from (
+        select distinct p ->> 'scope' as scope, p ->> 'period' as period, (p ->> 'starts_on')::date as starts_on
+        from jsonb_array_elements(p_periods) p order by 1, 2, 3
+      ) k
+        cross join lateral (
+          select c.* from budget_periods c
+          where c.scope = k.scope and c.period = k.period and c.starts_on = k.starts_on limit 1 for update) b
+    ) l
+  ) n
+$$;
+
 -- budget_reserve for many requests at once. As long as all of them fit together, each fits in its turn: then they are
 -- admitted in a few statements over all. Otherwise budget_reserve goes through them one by one.
 create function budget_hold(p_requests jsonb) returns jsonb
@@ -306,25 +377,26 @@ begin
         jsonb_to_recordset(r.periods) as p (scope text, period text, starts_on date, "limit" bigint)
       group by 1, 2, 3 order by 1, 2, 3
     ) q;
-  perform 1 from unnest(v_scopes, v_periods, v_starts) as u (scope, period, starts_on)
-    join budget_periods b on b.scope = u.scope and b.period = u.period and b.starts_on = u.starts_on
-    for update of b;
   select count(*) = cardinality(v_scopes) and bool_and(u.limit_micros is null
       or b.spent_micros + b.held_micros + u.amount < u.limit_micros)
     into v_fit
     from unnest(v_scopes, v_periods, v_starts, v_sums, v_limits) as u (scope, period, starts_on, amount, limit_micros)
-      join budget_periods b on b.scope = u.scope and b.period = u.period and b.starts_on = u.starts_on;
+      cross join lateral (
+        select c.spent_micros, c.held_micros from budget_periods c
+        where c.scope = u.scope and c.period = u.period and c.starts_on = u.starts_on limit 1 for update) b;
   if not v_fit or v_count <> (select count(distinct r.key) from jsonb_to_recordset(p_requests) as r (key text, amount bigint)
-      where r.amount >= 0 and not exists (select from budget_entries e where e.key = r.key)) then
+      where r.amount >= 0 and (select e.key from budget_entries e where e.key = r.key limit 1) is null) then
     return budget_reserve(p_requests);
   end if;
   insert into budget_entries (key, campaign_id, run_id, step_name, state, held_micros, periods, created_at)
   select r.key, r.campaign_id, r.run_id, r.step_name, 'held', r.amount, r.periods, r.at
   from jsonb_to_recordset(p_requests) as r (key text, campaign_id uuid, run_id uuid, step_name text, amount bigint,
     periods jsonb, at timestamptz);
-  update budget_periods b set held_micros = b.held_micros + u.amount
-    from unnest(v_scopes, v_periods, v_starts, v_sums) as u (scope, period, starts_on, amount)
-    where u.amount > 0 and b.scope = u.scope and b.period = u.period and b.starts_on = u.starts_on;
+  for n in 1 .. cardinality(v_scopes) loop
+    continue when v_sums[n] = 0;
+    update budget_periods set held_micros = held_micros + v_sums[n]
+      where scope = v_scopes[n] and period = v_periods[n] and starts_on = v_starts[n];
+  end loop;
   return (select jsonb_agg(jsonb_build_object('admitted', true)) from generate_series(1, v_count));
 end $$;
 
@@ -341,7 +413,9 @@ declare
   v_helds bigint[];
   v_spents bigint[];
   v_limits bigint[];
+  v_crosses boolean;
   v_plain boolean;
+  v record;
 begin
   select array_agg(q.scope), array_agg(q.period), array_agg(q.starts_on), array_agg(q.held), array_agg(q.spent),
       array_agg(q.limit_micros)
@@ -349,39 +423,42 @@ begin
     from (
       select p.scope, p.period, p.starts_on, sum(e.held_micros)::bigint as held,
         sum(coalesce(i.amount, e.held_micros))::bigint as spent, min(p."limit") as limit_micros
-      from jsonb_to_recordset(p_items) as i (key text, amount bigint) join budget_entries e on e.key = i.key,
+      from jsonb_to_recordset(p_items) as i (key text, amount bigint)
+        cross join lateral (select c.held_micros, c.periods from budget_entries c where c.key = i.key limit 1) e,
         jsonb_to_recordset(e.periods) as p (scope text, period text, starts_on date, "limit" bigint)
       group by 1, 2, 3 order by 1, 2, 3
     ) q;
-  perform 1 from unnest(v_scopes, v_periods, v_starts) as u (scope, period, starts_on)
-    join budget_periods b on b.scope = u.scope and b.period = u.period and b.starts_on = u.starts_on
-    for update of b;
+  select bool_or(u.limit_micros is not null and b.spent_micros + u.spent > 0
+      and (b.spent_micros + u.spent)::numeric * 100 >= u.limit_micros::numeric * t.percent
+      and not exists (select from budget_alerts a where a.scope = u.scope and a.period = u.period
+        and a.starts_on = u.starts_on and a.percent = t.percent))
+    into v_crosses
+    from unnest(v_scopes, v_periods, v_starts, v_spents, v_limits) as u (scope, period, starts_on, spent, limit_micros)
+      cross join lateral (
+        select c.spent_micros from budget_periods c
+        where c.scope = u.scope and c.period = u.period and c.starts_on = u.starts_on limit 1 for update) b
+      cross join unnest(array[50, 80, 100]) as t (percent);
   -- Only now may the entries be judged: whoever else settles one of them has let go of its counters.
   select count(*) = v_count and count(distinct e.key) = v_count and bool_and(e.state = 'held' and coalesce(i.amount, 0) >= 0)
     into v_plain
-    from jsonb_to_recordset(p_items) as i (key text, amount bigint) join budget_entries e on e.key = i.key;
-  if not v_plain or exists (
-    select from unnest(v_scopes, v_periods, v_starts, v_spents, v_limits) as u (scope, period, starts_on, spent, limit_micros)
-      join budget_periods b on b.scope = u.scope and b.period = u.period and b.starts_on = u.starts_on,
-      unnest(array[50, 80, 100]) as t (percent)
-    where u.limit_micros is not null and b.spent_micros + u.spent > 0
-      and (b.spent_micros + u.spent)::numeric * 100 >= u.limit_micros::numeric * t.percent
-      and not exists (select from budget_alerts a where a.scope = u.scope and a.period = u.period
-        and a.starts_on = u.starts_on and a.percent = t.percent)
-  ) then
+    from jsonb_to_recordset(p_items) as i (key text, amount bigint)
+      cross join lateral (select c.key, c.state from budget_entries c where c.key = i.key limit 1) e;
+  if v_crosses or not v_plain then
     return budget_settle(p_items);
   end if;
-  update budget_entries e set state = 'settled', spent_micros = coalesce(i.amount, e.held_micros),
-      cost_unknown = i.amount is null, settled_at = i.at
-    from jsonb_to_recordset(p_items) as i (key text, amount bigint, at timestamptz)
-    where e.key = i.key;
-  update budget_periods b set held_micros = b.held_micros - u.held, spent_micros = b.spent_micros + u.spent
-    from unnest(v_scopes, v_periods, v_starts, v_helds, v_spents) as u (scope, period, starts_on, held, spent)
-    where b.scope = u.scope and b.period = u.period and b.starts_on = u.starts_on;
+  for v in select * from jsonb_to_recordset(p_items) as i (key text, amount bigint, at timestamptz) loop
+    update budget_entries set state = 'settled', spent_micros = coalesce(v.amount, held_micros),
+      cost_unknown = v.amount is null, settled_at = v.at
+    where key = v.key;
+  end loop;
+  for n in 1 .. cardinality(v_scopes) loop
+    update budget_periods set held_micros = held_micros - v_helds[n], spent_micros = spent_micros + v_spents[n]
+      where scope = v_scopes[n] and period = v_periods[n] and starts_on = v_starts[n];
+  end loop;
   return (
     select jsonb_agg(jsonb_build_object('found', true, 'spent', e.spent_micros, 'alerts', '[]'::jsonb) order by i.place)
     from jsonb_array_elements(p_items) with ordinality as i (item, place)
-      join budget_entries e on e.key = i.item ->> 'key');
+      cross join lateral (select c.spent_micros from budget_entries c where c.key = i.item ->> 'key' limit 1) e);
 end $$;
 
 -- The money side of journal_write: charges attempts, held before or not. Returns [{i, alerts}] where thresholds were crossed.
@@ -443,26 +520,27 @@ end $$;
 -- run still holds, because a worker died or was cut short, is charged if its attempt had begun and given back if not; one
 -- call, so that the counters are locked in their one order.
 create function journal_end(p_runs uuid[]) returns void
-language plpgsql set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off
-set enable_mergejoin = off as $$
+language plpgsql set search_path = public, pg_temp set enable_seqscan = off as $$
 declare
+  v record;
   v_holds jsonb;
 begin
-  update campaigns c set total_runs = c.total_runs + e.runs, total_cost_micros = c.total_cost_micros + e.cost,
-      last_run_at = greatest(c.last_run_at, e.latest)
-    from (
-      select r.campaign_id, count(*)::integer as runs, sum(r.total_cost_micros)::bigint as cost,
-        max(greatest(r.started_at, r.created_at)) as latest
-      from unnest(p_runs) as u (id) join campaign_runs r on r.id = u.id group by r.campaign_id
-    ) e
-    where c.id = e.campaign_id;
+  for v in
+    select r.campaign_id, count(*)::integer as runs, sum(r.total_cost_micros)::bigint as cost,
+      max(greatest(r.started_at, r.created_at)) as latest
+    from campaign_runs r where r.id = any (p_runs) group by r.campaign_id
+  loop
+    update campaigns set total_runs = total_runs + v.runs, total_cost_micros = total_cost_micros + v.cost,
+      last_run_at = greatest(last_run_at, v.latest)
+    where id = v.campaign_id;
+  end loop;
   select jsonb_agg(jsonb_build_object('key', b.key, 'at', b.at, 'amount', case when b.begun then null else 0 end))
     into v_holds
     from (
-      select h.key, r.completed_at as at, coalesce(s.attempts, 0) >= substring(h.key from '[0-9]+$')::integer as begun
-      from unnest(p_runs) as u (id) join budget_entries h on h.run_id = u.id and h.state = 'held'
-        join campaign_runs r on r.id = u.id
-        left join run_steps s on s.run_id = u.id and s.name = h.step_name
+      select h.key, (select r.completed_at from campaign_runs r where r.id = h.run_id) as at,
+        coalesce((select s.attempts from run_steps s where s.run_id = h.run_id and s.name = h.step_name), 0)
+          >= substring(h.key from '[0-9]+$')::integer as begun
+      from budget_entries h where h.run_id = any (p_runs) and h.state || '' = 'held'
     ) b;
   if v_holds is not null then
     perform budget_settle(v_holds);
@@ -475,7 +553,7 @@ declare
 begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'public' and p.proname in ('claim_runs', 'step_history', 'journal_write', 'journal_charge', 'journal_alerts',
+    where n.nspname = 'public' and p.proname in ('claim_runs', 'step_history', 'journal_write', 'journal_charge', 'journal_counters', 'journal_alerts',
       'journal_end', 'budget_hold', 'budget_charge')
   loop
     execute format('revoke all on function %s from public', f);
