@@ -2,6 +2,7 @@ import { type ConstructorOptions, type Job, PgBoss } from 'pg-boss';
 import { isOutage } from '../database/availability.ts';
 import { Batch } from '../database/batch.ts';
 import { sqlError } from '../database/sql.ts';
+import { systemClock } from '../shared/clock.ts';
 import { FairSlots } from '../shared/fair-slots.ts';
 import type { Logger } from '../shared/logger.ts';
 
@@ -28,6 +29,8 @@ const POLL_SECONDS = 2;
 const BATCH = 200;
 /** Fetched runs stand in line here at most so many times as there are slots; the others are left to other replicas. */
 const LINE_PER_SLOT = 2;
+/** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
+const LAST_JOBS_MS = 2_000;
 /** Parked runs at most, for each slot: then they keep their slots, so that memory stays bounded. */
 const PARKED_PER_SLOT = 10;
 
@@ -49,6 +52,9 @@ export class RunQueue {
   #room = Promise.withResolvers<void>();
   /** Aborts when no more runs are to be taken up. */
   readonly #quiet = new AbortController();
+  /** Resolves when no more jobs are fetched, those of the last batch dealt with. */
+  #fetched: Promise<void> = Promise.resolve();
+  #inserted: Promise<void> = Promise.resolve();
   #up = false;
   /** Whether the absence of the queue's database has been told. */
   #away = false;
@@ -86,7 +92,7 @@ export class RunQueue {
 
   /** Wakes a worker for this run, unless a job for it waits already. A failure is logged only: the sweep finds the run again. */
   enqueue(runId: string): Promise<void> {
-    return this.#inserting.add(runId);
+    return (this.#inserted = this.#inserting.add(runId));
   }
 
   /** The same for many runs. */
@@ -115,16 +121,25 @@ export class RunQueue {
     this.#away = false;
   }
 
-  /** Takes up no more runs; those in line are left to other workers. Runs under way are the orchestrator's to end. */
+  /**
+   * Takes up no more runs; those in line are left to other workers, and so are those that are handed over from now on: fetched here,
+   * they would be lost to the others until their sweep. Runs under way are the orchestrator's to end.
+   */
   quiet(): void {
+    if (this.#quiet.signal.aborted) return;
     this.#quiet.abort();
     this.#room.resolve();
+    this.#fetched = this.#boss.offWork(QUEUE).catch(() => undefined);
   }
 
   /** Ends the connection to the queue. */
   async stop(): Promise<void> {
-    this.#up = false;
     this.quiet();
+    const waited = new AbortController();
+    const given = this.#fetched.then(() => this.#inserted);
+    await Promise.race([given, systemClock.sleep(LAST_JOBS_MS, waited.signal).catch(() => undefined)]);
+    waited.abort();
+    this.#up = false;
     await this.#boss.stop({ graceful: false, close: true });
   }
 
