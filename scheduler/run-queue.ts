@@ -27,8 +27,10 @@ const POLICY = 'short';
 const KEEP_JOBS_SECONDS = 3_600;
 const POLL_SECONDS = 2;
 const BATCH = 200;
-/** Fetched runs stand in line here at most so many times as there are slots; the others are left to other replicas. */
+/** So many fetched runs stand in line here for each slot before more are fetched; the others are left to other replicas. */
 const LINE_PER_SLOT = 2;
+/** But so many at least: what is not in line has no turn, whosever it is. */
+const LEAST_LINE = BATCH;
 /** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
 const LAST_JOBS_MS = 2_000;
 /** Parked runs at most, for each slot: then they keep their slots, so that memory stays bounded. */
@@ -167,9 +169,9 @@ export class RunQueue {
     const fresh = runIds.filter((runId) => !this.#here.has(runId));
     // Without an answer, all take turns as one; whether they need a worker, the claim says.
     const campaigns = await this.#deps.campaignsOf(fresh).catch(() => new Map(fresh.map((runId) => [runId, ''])));
-    for (const [runId, campaignId] of campaigns) {
-      while (!this.#quiet.signal.aborted && this.#slots.waiting >= LINE_PER_SLOT * this.#deps.maxConcurrentRuns)
-        await this.#room.promise;
+    const longest = Math.max(LEAST_LINE, LINE_PER_SLOT * this.#deps.maxConcurrentRuns);
+    for (const [runId, campaignId] of inTurns(campaigns)) {
+      while (!this.#quiet.signal.aborted && this.#slots.waiting >= longest) await this.#room.promise;
       if (this.#quiet.signal.aborted) return this.enqueueAll([...campaigns.keys()].filter((id) => !this.#here.has(id)));
       if (!this.#here.has(runId)) void this.#line(runId, campaignId);
     }
@@ -210,4 +212,15 @@ export class RunQueue {
     if (!this.#away && this.#up) this.#deps.logger.warn("The queue's database cannot be reached", { error });
     this.#away = true;
   }
+}
+
+/** One run of each campaign in turn: the line is short, and a batch may be of one campaign but for its last. */
+function inTurns(campaigns: ReadonlyMap<string, string>): [runId: string, campaignId: string][] {
+  const turns = new Map<string, number>();
+  const placed = [...campaigns].map(([runId, campaignId]) => {
+    const turn = turns.get(campaignId) ?? 0;
+    turns.set(campaignId, turn + 1);
+    return { runId, campaignId, turn };
+  });
+  return placed.toSorted((a, b) => a.turn - b.turn).map(({ runId, campaignId }) => [runId, campaignId]);
 }

@@ -175,3 +175,65 @@ test('an absent database is told once, and the queue says that it does not answe
   away = false;
   await queue.ping();
 });
+
+/** Executes runs until told to end one; notes in which order they came. */
+function oneByOne(campaignOf: Map<string, string>) {
+  const executed: string[] = [];
+  const under: (() => void)[] = [];
+  let watch: () => void = () => undefined;
+  return {
+    executed,
+    execute: (runId: string): Promise<void> => {
+      executed.push(campaignOf.get(runId) as string);
+      watch();
+      return new Promise((resolve) => under.push(resolve));
+    },
+    /** Ends the run that was taken up first. */
+    end: () => under.shift()?.(),
+    async until(condition: () => boolean): Promise<void> {
+      while (!condition()) await new Promise<void>((resolve) => (watch = resolve));
+    },
+  };
+}
+
+test.each([
+  ['in one batch with it', 1],
+  ['in batches of their own', 2],
+])(
+  'a campaign with a hundred runs in the queue, %s, does not hold up another that has one',
+  async (_, batches) => {
+    const campaignOf = new Map<string, string>();
+    const named = (campaign: string, count: number) =>
+      Array.from({ length: count }, () => {
+        const id = newId();
+        campaignOf.set(id, campaign);
+        return id;
+      });
+    const [many, one] = [named('many', 100), named('one', 1)];
+    const heardOf = Promise.withResolvers<void>();
+    const work = oneByOne(campaignOf);
+    const queue = await startQueue({
+      execute: work.execute,
+      campaignsOf: (runIds) => {
+        if (runIds.some((runId) => one.includes(runId))) heardOf.resolve();
+        return Promise.resolve(new Map(runIds.map((runId) => [runId, campaignOf.get(runId) as string])));
+      },
+      maxConcurrentRuns: 4,
+    });
+    if (batches === 1) await queue.enqueueAll([...many, ...one]);
+    else {
+      await queue.enqueueAll(many);
+      await work.until(() => work.executed.length === 4);
+      await queue.enqueueAll(one);
+    }
+    await heardOf.promise;
+    for (let ended = 0; ended < 2; ended += 1) {
+      await work.until(() => work.executed.length === 4 + ended);
+      work.end();
+    }
+    // Those that had a slot before it was heard of, and a turn.
+    await work.until(() => work.executed.length === 6);
+    expect(work.executed).toContain('one');
+  },
+  60_000,
+);
