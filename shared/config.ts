@@ -153,14 +153,16 @@ function parseEngineConcurrency(text: string, problems: Problem[]): Config['engi
     if (entry === '') continue;
     const [first = '', second] = entry.split('=');
     const calls = Number(second ?? first);
-    const origin = second === undefined ? null : URL.parse(first)?.origin;
-    if (!Number.isSafeInteger(calls) || calls < 1 || origin === undefined)
+    const address = second === undefined ? null : URL.parse(first);
+    // Without http:// the host would be taken for a scheme, and the entry would be for nobody.
+    const origin = address && /^https?:$/.test(address.protocol) ? address.origin : undefined;
+    if (!Number.isSafeInteger(calls) || calls < 1 || (second !== undefined && origin === undefined))
       problems.push({
         path: 'ENGINE_CONCURRENCY',
         message: `entry ${JSON.stringify(entry)} is neither a number above 0 nor origin=number`,
         mend: 'write it as 100, or as 100,http://localhost:3010=5',
       });
-    else if (origin === null) concurrency.usual = calls;
+    else if (origin === undefined) concurrency.usual = calls;
     else concurrency.of[origin] = calls;
   }
   return concurrency;

@@ -45,6 +45,38 @@ describe('the configuration', () => {
   });
 
   test.each([
+    [undefined, { usual: 100, of: {} }],
+    ['8', { usual: 8, of: {} }],
+    ['http://localhost:3010=5', { usual: 100, of: { 'http://localhost:3010': 5 } }],
+    [
+      ' 20 , http://localhost:3010/api=5,https://engines.example.com=1, ',
+      { usual: 20, of: { 'http://localhost:3010': 5, 'https://engines.example.com': 1 } },
+    ],
+  ])('reads ENGINE_CONCURRENCY=%s', (text, expected) => {
+    expect(loadConfig(text === undefined ? {} : { ENGINE_CONCURRENCY: text }).engineConcurrency).toEqual(expected);
+  });
+
+  test.each([
+    '0',
+    '-1',
+    '2.5',
+    'many',
+    'http://localhost:3010=0',
+    'http://localhost:3010=',
+    'localhost:3010=5',
+    '=5',
+    'a=b=3',
+  ])('refuses ENGINE_CONCURRENCY=%s and says how to write it', (text) => {
+    expect(problemsOf({ ENGINE_CONCURRENCY: `100,${text}` })).toEqual([
+      {
+        path: 'ENGINE_CONCURRENCY',
+        message: `entry ${JSON.stringify(text)} is neither a number above 0 nor origin=number`,
+        mend: expect.stringContaining('http://localhost:3010=5'),
+      },
+    ]);
+  });
+
+  test.each([
     ['bare-key-1', [{ key: 'bare-key-1', scope: 'admin' }]],
     ['read:reader-key', [{ key: 'reader-key', scope: 'read' }]],
     ['reader-key:read', [{ key: 'reader-key', scope: 'read' }]],
