@@ -1,0 +1,40 @@
+import { describe, expect, test } from '@jest/globals';
+import { EngineGate } from '../../runs/engine-gate.ts';
+
+const never = new AbortController().signal;
+
+describe('the gate to engines', () => {
+  test('lets as many calls through as each origin may get, whatever the path', () => {
+    const gate = new EngineGate({ usual: 2, of: { 'http://127.0.0.1:3010': 1 } });
+    const enter = (url: string) => gate.tryEnter(url) !== null;
+    expect([enter('http://127.0.0.1:3010/a'), enter('http://127.0.0.1:3010/b?c=1')]).toEqual([true, false]);
+    expect(['/a', '/b', '/c'].map((path) => enter(`http://localhost:3010${path}`))).toEqual([true, true, false]);
+    expect(enter('https://localhost:3010/')).toBe(true);
+  });
+
+  test('lets the campaigns that wait in by turns, and nobody who has gone away', async () => {
+    const gate = new EngineGate({ usual: 1, of: {} });
+    const url = 'http://localhost:3010/api';
+    const first = gate.tryEnter(url);
+    const order: string[] = [];
+    const enter = async (campaign: string, signal = never) => {
+      const leave = await gate.enter(url, campaign, signal);
+      order.push(campaign);
+      leave();
+    };
+    const gone = new AbortController();
+    const left = enter('a', gone.signal);
+    const others = ['a', 'a', 'b'].map((campaign) => enter(campaign));
+    gone.abort(new Error('cancelled'));
+    await expect(left).rejects.toThrow('cancelled');
+    first?.();
+    await Promise.all(others);
+    expect(order).toEqual(['a', 'b', 'a']);
+    expect(gate.tryEnter(url)).not.toBeNull();
+  });
+
+  test('takes an address that is none for an engine of its own, whose call is refused later', () => {
+    const gate = new EngineGate({ usual: 1, of: {} });
+    expect(gate.tryEnter('not an address')).not.toBeNull();
+  });
+});
