@@ -1,6 +1,6 @@
 import type { JournalEntry, JournalEvent } from './journal.ts';
 import { RecordsError } from './records.ts';
-import type { JsonObject, Period, RunRow, RunStatus, StepRow } from './tables.ts';
+import type { JsonObject, Period, RunStatus, StepRow } from './tables.ts';
 
 /** A period's counter that did not admit a hold. Amounts in micro-dollars. */
 export interface RefusedPeriod {

@@ -56,13 +56,13 @@ export class LeaseKeeper {
   }
 
   async #renew(held: readonly string[]): Promise<void> {
-    const { claims, clock, onKept, onLost } = this.#deps;
+    const { claims, clock } = this.#deps;
     const at = clock.now();
     const { lost, untilMs } = await claims.renew(held);
     this.#renewedAt = at;
     const still = new Set(this.#deps.held());
     for (const id of held)
-      if (!lost.has(id)) onKept(id, untilMs);
-      else if (still.has(id)) onLost(id);
+      if (!lost.has(id)) this.#deps.onKept(id, untilMs);
+      else if (still.has(id)) this.#deps.onLost(id);
   }
 }

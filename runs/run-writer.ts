@@ -143,7 +143,7 @@ export class RunWriter {
   }
 
   async #commit(group: readonly Pending[]): Promise<JournalAnswer> {
-    const { clock, journal, patience, onEvent, onThresholds } = this.#deps;
+    const { clock, journal, patience } = this.#deps;
     const { id, campaign_id, epoch } = this.#run;
     const begin = group.at(-1)?.begin;
     const record = merged(group.map((item) => item.record));
@@ -156,8 +156,8 @@ export class RunWriter {
     );
     const events = [...record.events, ...(begin && answer.begin === 'made' ? [begin.event] : [])];
     this.#seq = answer.seq ?? this.#seq + events.length + answer.alerts.length;
-    for (const event of events) onEvent(event);
-    if (answer.alerts.length > 0) onThresholds(answer.alerts);
+    for (const event of events) this.#deps.onEvent(event);
+    if (answer.alerts.length > 0) this.#deps.onThresholds(answer.alerts);
     return answer;
   }
 

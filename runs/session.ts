@@ -188,5 +188,5 @@ export class RunSession {
 /** What a campaign's row says of its budget. */
 export function termsOf(id: string, campaign: ClaimedRun['campaign']): BudgetTerms {
   const { version, timezone, budget } = campaign;
-  return { id, version, timezone, budget: budget as BudgetTerms['budget'] };
+  return { id, version, timezone, budget };
 }

@@ -1,10 +1,8 @@
 import type { BudgetLedger } from '../budget/ledger.ts';
-import type { BudgetRefusal } from '../budget/limits.ts';
 import type { StepDefinition } from '../campaigns/definition.ts';
 import { FencedError } from '../database/journal.ts';
 import type { Records } from '../database/records.ts';
 import type { StepRow } from '../database/tables.ts';
-import { stepUnknown } from '../notifications/messages.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Release } from '../shared/fair-slots.ts';
@@ -14,12 +12,13 @@ import { waitBefore, withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
 import type { EngineGate } from './engine-gate.ts';
-import { asStepError, CancelledError, ServiceStoppingError } from './reasons.ts';
+import { asStepError, ServiceStoppingError } from './reasons.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
 import { type BegunAttempt, RefusedByBudget, StepBudget } from './step-budget.ts';
 import { engineCallOf } from './step-call.ts';
 import { endAttempt, isUnderWay, openStepRow, settledFacts } from './step-rows.ts';
+import { type StepOutcome, StepSettlement } from './step-settlement.ts';
 
 export interface StepRunnerDependencies {
   records: Records;
@@ -35,22 +34,18 @@ export interface StepRunnerDependencies {
 
 const DATABASE_RETRY_MS = 500;
 
-/** How a step came out: settled one way or another, refused by the budget, or cut short by cancel or stop. */
-export type StepOutcome =
-  | { how: 'settled'; row: StepRow }
-  | { how: 'refused'; refusal: BudgetRefusal }
-  | { how: 'interrupted' };
-
 /** Drives one step: budget, attempts, settlement, record. */
 export class StepRunner {
   readonly #deps: StepRunnerDependencies;
   readonly #budget: StepBudget;
+  readonly #settlement: StepSettlement;
   /** Takes out what `{{ env.… }}` put into a call, should the engine echo it. */
   readonly #redact: (text: string) => string;
 
   constructor(dependencies: StepRunnerDependencies) {
     this.#deps = dependencies;
     this.#budget = new StepBudget(dependencies);
+    this.#settlement = new StepSettlement(dependencies);
     this.#redact = makeRedactor(Object.values(dependencies.config.references));
   }
 
@@ -65,7 +60,7 @@ export class StepRunner {
     if (before) {
       row = await this.#budget.chargeInterrupted(session, row);
       if (step.effect === 'once' && isUnderWay(before))
-        return this.#settleUnknown(session, row, 'The service stopped while this step was under way.');
+        return this.#settlement.unknown(session, row, 'The service stopped while this step was under way.');
     }
     try {
       const call = engineCallOf(session, step, this.#deps.config);
@@ -83,8 +78,8 @@ export class StepRunner {
     if (row.status !== 'running') return { how: 'settled', row };
     const charged = await this.#budget.chargeInterrupted(session, row);
     return row.effect === 'once' && isUnderWay(row)
-      ? this.#settleUnknown(session, charged, error.message)
-      : this.#settleFailed(session, charged, error);
+      ? this.#settlement.unknown(session, charged, error.message)
+      : this.#settlement.failed(session, charged, error);
   }
 
   async #attempts(session: RunSession, step: StepDefinition, opened: StepRow, call: EngineCall): Promise<StepOutcome> {
@@ -119,11 +114,11 @@ export class StepRunner {
       return { how: 'settled', row };
     } catch (error) {
       if (!lastError || session.stopReason instanceof FencedError) throw error;
-      if (isDoubtful(step, lastError)) return this.#settleUnknown(session, row, lastError.message);
-      if (session.signal.aborted) return this.#settleInterrupted(session, row);
+      if (isDoubtful(step, lastError)) return this.#settlement.unknown(session, row, lastError.message);
+      if (session.signal.aborted) return this.#settlement.interrupted(session, row);
       if (session.stopping && mayRepeat(step, lastError) && row.attempts < step.retry.attempts)
         return { how: 'interrupted' };
-      return this.#settleFailed(session, row, lastError);
+      return this.#settlement.failed(session, row, lastError);
     }
   }
 
@@ -218,60 +213,6 @@ export class StepRunner {
     if (step.effect === 'once') await session.write(record);
     else session.later(record);
     return { row: settled };
-  }
-
-  async #settleFailed(session: RunSession, row: StepRow, error: StepError): Promise<StepOutcome> {
-    const { code, message, retryable } = error;
-    const settled: StepRow = {
-      ...row,
-      status: 'failed',
-      completed_at: iso(this.#deps.clock.now()),
-      error: { code, message, retryable },
-    };
-    await session.write({
-      steps: [settled],
-      events: [{ type: 'step.failed', data: { ...settledFacts(settled), code, error: message } }],
-    });
-    return { how: 'settled', row: settled };
-  }
-
-  /** A `once` step of which nobody knows whether it was done: never repeated by itself, a person is asked. */
-  async #settleUnknown(session: RunSession, row: StepRow, message: string): Promise<StepOutcome> {
-    const { clock, config, publicUrl } = this.#deps;
-    const settled: StepRow = {
-      ...row,
-      status: 'unknown',
-      completed_at: iso(clock.now()),
-      error: {
-        code: 'STEP_OUTCOME_UNKNOWN',
-        message: `It is not known whether this was done: ${message}`,
-        retryable: false,
-      },
-    };
-    const record: RunRecord = {
-      steps: [settled],
-      events: [{ type: 'step.unknown', data: { ...settledFacts(settled), error: message } }],
-      outbox: stepUnknown({
-        campaign: { id: session.run.campaign_id, definition: session.definition },
-        runId: session.id,
-        step: settled,
-        ...(session.stopReason instanceof CancelledError ? { waits: false } : {}),
-        slackConfigured: config.slackWebhookUrl !== null,
-        publicUrl,
-        nowMs: clock.now(),
-      }),
-    };
-    await session.write(record);
-    return { how: 'settled', row: settled };
-  }
-
-  async #settleInterrupted(session: RunSession, row: StepRow): Promise<StepOutcome> {
-    if (session.stopReason instanceof CancelledError)
-      await session.write({
-        steps: [{ ...row, status: 'cancelled', completed_at: iso(this.#deps.clock.now()) }],
-        events: [],
-      });
-    return { how: 'interrupted' };
   }
 }
 

@@ -78,8 +78,9 @@ export class Recovery {
 
   /** Takes the runs of workers that are known to be gone and wakes others for them; returns how many. */
   async takeFromGone(): Promise<number> {
-    const { records, queue, isGone, logger } = this.#deps;
-    const gone = (await records.call<string[]>('running_workers', {})).filter((worker) => isGone(worker));
+    const { records, queue, logger } = this.#deps;
+    const workers = await records.call<string[]>('running_workers', {});
+    const gone = workers.filter((worker) => this.#deps.isGone(worker));
     if (gone.length === 0) return 0;
     const ids = await records.call<string[]>('release_workers', { p_workers: gone });
     logger.info('Workers are gone; their runs go on here', { workers: gone.length, runs: ids.length });

@@ -28,7 +28,7 @@ test('a worker whose answer to "attempt begins" comes after its lease has lapsed
       if (key !== 'call' || typeof value !== 'function')
         return typeof value === 'function' ? value.bind(target) : value;
       return async (name: string, args: never) => {
-        const answer = await target.call(name as never, args);
+        const answer = await target.call(name, args);
         if (name === 'journal_write' && (journals += 1) === 1) {
           begun.resolve();
           await thaw.promise;
@@ -37,7 +37,7 @@ test('a worker whose answer to "attempt begins" comes after its lease has lapsed
       };
     },
   });
-  const a = new Harness({ records: late as never, clock, engines, worker: 'a' });
+  const a = new Harness({ records: late, clock, engines, worker: 'a' });
   const b = new Harness({ records, clock, engines, worker: 'b' });
   const campaign = await b.createCampaign({ name: 'Stale', steps: [{ engine: 'prospecting' }] });
   const { runId } = await a.runs.start(campaign.id, { force: false });
