@@ -176,6 +176,29 @@ test('an absent database is told once, and the queue says that it does not answe
   await queue.ping();
 });
 
+test('what is handed over by a queue that takes up no more goes straight to another replica', async () => {
+  const stopping = await startQueue();
+  const runIds = Array.from({ length: 10 }, () => newId());
+  const executed: string[] = [];
+  const all = Promise.withResolvers<void>();
+  await startQueue({
+    maxConcurrentRuns: 10,
+    execute: (runId) => {
+      executed.push(runId);
+      if (executed.length === runIds.length) all.resolve();
+      return Promise.resolve();
+    },
+  });
+  stopping.quiet();
+  for (const runId of runIds) await stopping.enqueue(runId);
+  await stopping.stop();
+  await all.promise;
+  expect(executed.toSorted()).toEqual(runIds.toSorted());
+  // One job each: none was fetched by the first and given back.
+  const { rows } = await database.pool.query("select 1 from pgboss.job where name = 'runs'");
+  expect(rows).toHaveLength(runIds.length);
+});
+
 /** Executes runs until told to end one; notes in which order they came. */
 function oneByOne(campaignOf: Map<string, string>) {
   const executed: string[] = [];
