@@ -33,8 +33,9 @@ const LINE_PER_SLOT = 2;
 const LEAST_LINE = BATCH;
 /** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
 const LAST_JOBS_MS = 2_000;
-/** Parked runs at most, for each slot: then they keep their slots, so that memory stays bounded. */
+/** Parked runs at most, for each slot, and at least: beyond that they keep their slots, so that memory stays bounded. */
 const PARKED_PER_SLOT = 10;
+const LEAST_PARKED = 1_000;
 
 /**
  * Hands runs to workers through pg-boss. A job is a wake-up call and no more: the run row with its lease says whether there is
@@ -186,7 +187,8 @@ export class RunQueue {
       this.#room.resolve();
       this.#room = Promise.withResolvers<void>();
       const park = () => {
-        if (parked || this.#parked >= PARKED_PER_SLOT * this.#deps.maxConcurrentRuns) return;
+        const most = Math.max(LEAST_PARKED, PARKED_PER_SLOT * this.#deps.maxConcurrentRuns);
+        if (parked || this.#parked >= most) return;
         parked = true;
         this.#parked += 1;
         release();

@@ -101,7 +101,7 @@ const environment = z.object({
   ENV_REFERENCES: z.string().default(''),
   GLOBAL_DAILY_BUDGET: numeric(0, MAX_DOLLARS, 'a number of dollars', Number.isFinite).optional(),
   MAX_CONCURRENT_RUNS: integer(1, 10_000).default(500),
-  ENGINE_CONCURRENCY: z.string().default('100'),
+  ENGINE_CONCURRENCY: z.string().default(''),
   RUN_LEASE_MS: integer(5_000, 3_600_000).default(30_000),
   STOP_GRACE_MS: integer(0, 600_000).default(10_000),
   MAX_ENGINE_RESPONSE_BYTES: integer(1_024, 1_073_741_824).default(16 * 1_024 * 1_024),
@@ -147,8 +147,9 @@ function parseApiKeys(text: string | undefined, problems: Problem[]): ApiKey[] {
 }
 
 /** Entries are a number for every engine, or `origin=number` for one. */
-function parseEngineConcurrency(text: string, problems: Problem[]): Config['engineConcurrency'] {
-  const concurrency = { usual: 100, of: {} as Record<string, number> };
+function parseEngineConcurrency(text: string, slots: number, problems: Problem[]): Config['engineConcurrency'] {
+  // One engine that hangs leaves half of the slots to the others.
+  const concurrency = { usual: Math.max(1, Math.min(100, Math.floor(slots / 2))), of: {} as Record<string, number> };
   for (const entry of text.split(',').map((part) => part.trim())) {
     if (entry === '') continue;
     const [first = '', second] = entry.split('=');
@@ -192,7 +193,11 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       message: 'is missing though SUPABASE_URL is set',
       mend: "copy the secret key from the project's API settings",
     });
-  const engineConcurrency = parseEngineConcurrency(parsed.data?.ENGINE_CONCURRENCY ?? '', problems);
+  const engineConcurrency = parseEngineConcurrency(
+    parsed.data?.ENGINE_CONCURRENCY ?? '',
+    parsed.data?.MAX_CONCURRENT_RUNS ?? 1,
+    problems,
+  );
   if (!parsed.success || problems.length > 0) throw new ValidationError('The configuration has problems.', problems);
   const values = parsed.data;
   const exposed = !isLoopback(values.HOST) && apiKeys.length === 0;

@@ -57,6 +57,16 @@ describe('the configuration', () => {
   });
 
   test.each([
+    ['1', 1],
+    ['9', 4],
+    ['100', 50],
+    ['10000', 100],
+  ])('leaves half of MAX_CONCURRENT_RUNS=%s to other engines', (slots, usual) => {
+    expect(loadConfig({ MAX_CONCURRENT_RUNS: slots }).engineConcurrency.usual).toBe(usual);
+    expect(loadConfig({ MAX_CONCURRENT_RUNS: slots, ENGINE_CONCURRENCY: '70' }).engineConcurrency.usual).toBe(70);
+  });
+
+  test.each([
     '0',
     '-1',
     '2.5',
