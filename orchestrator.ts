@@ -23,7 +23,11 @@ export class Orchestrator {
   readonly #steps: StepRunner;
   readonly #finisher: RunFinisher;
   readonly #sessions = new Map<string, RunSession>();
+  /** Runs that are being claimed, or are held. */
+  #executing = 0;
   #stopping = false;
+  /** Nothing is waited for any more. */
+  #stopped = false;
 
   constructor(dependencies: OrchestratorDependencies) {
     this.#deps = dependencies;
@@ -44,22 +48,30 @@ export class Orchestrator {
    */
   async execute(runId: string, park?: () => void): Promise<void> {
     if (this.#stopping || this.#sessions.has(runId)) return;
-    const claimed = await this.#deps.claims.take(runId);
-    if (!claimed) return;
-    const session = new RunSession(this.#deps, claimed, park);
-    this.#sessions.set(runId, session);
+    this.#executing += 1;
+    try {
+      const claimed = await this.#deps.claims.take(runId);
+      if (claimed) await this.#hold(new RunSession(this.#deps, claimed, park));
+    } finally {
+      this.#executing -= 1;
+    }
+  }
+
+  async #hold(session: RunSession): Promise<void> {
+    this.#sessions.set(session.id, session);
     if (this.#stopping) session.stopSoon();
+    if (this.#stopped) session.giveUpWriting(new ServiceStoppingError());
     const { cancel_requested_at: asked, cancel_reason: why } = session.run;
     if (asked !== null) session.abort(new CancelledError(why ?? 'cancelled'));
     try {
       const end = await this.#drive(session);
       await this.#finisher.finish(session, end);
       // Somebody else may go on with it at once.
-      if (end.how === 'handed_over') await this.#deps.enqueue(runId);
+      if (end.how === 'handed_over') await this.#deps.enqueue(session.id);
     } catch (error) {
       await this.#letGo(session, error);
     } finally {
-      this.#sessions.delete(runId);
+      this.#sessions.delete(session.id);
     }
     await this.#wakeWaiting(session);
   }
@@ -88,7 +100,11 @@ export class Orchestrator {
   /** Runs one step, or the members of a parallel group together; says when the run ends with it. */
   async #runEntry(session: RunSession, entry: StepEntry): Promise<RunEnd | undefined> {
     const members = 'parallel' in entry ? entry.parallel : [entry];
-    const outcomes = await Promise.all(members.map((step) => this.#steps.run(session, step)));
+    const ends = await Promise.allSettled(members.map((step) => this.#steps.run(session, step)));
+    // Only now: nobody would watch over a member that is still under way.
+    const failure = ends.find((end) => end.status === 'rejected');
+    if (failure) throw failure.reason;
+    const outcomes = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
     const bySignal = endBySignal(session);
     if (bySignal) return bySignal;
     if (outcomes.some((outcome) => outcome.how === 'interrupted')) return { how: 'handed_over' };
@@ -137,11 +153,12 @@ export class Orchestrator {
     const last = new AbortController();
     await Promise.race([this.#untilIdle(), this.#deps.clock.sleep(LAST_WRITES_MS, last.signal).catch(() => undefined)]);
     last.abort();
+    this.#stopped = true;
     for (const session of this.#sessions.values()) session.giveUpWriting(new ServiceStoppingError());
   }
 
   async #untilIdle(): Promise<void> {
-    while (this.#sessions.size > 0) await this.#deps.clock.sleep(20);
+    while (this.#executing > 0) await this.#deps.clock.sleep(20);
   }
 
   async #letGo(session: RunSession, error: unknown): Promise<void> {

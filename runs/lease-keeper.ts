@@ -51,7 +51,9 @@ export class LeaseKeeper {
     const { claims, clock, leaseMs } = this.#deps;
     const held = this.#deps.held();
     if (held.length === 0) return;
-    if (clock.now() - this.#renewedAt >= leaseTimes(leaseMs).renewEveryMs) await this.#renew(held);
+    const sinceMs = clock.now() - this.#renewedAt;
+    // The clock may have been set back.
+    if (sinceMs < 0 || sinceMs >= leaseTimes(leaseMs).renewEveryMs) await this.#renew(held);
     for (const { run_id: runId, reason } of await claims.cancelled()) this.#deps.onCancel(runId, reason ?? 'cancelled');
   }
 

@@ -1,4 +1,4 @@
-import type { Journal, JournalBegin, JournalEntry } from '../database/journal.ts';
+import { FencedError, type Journal, type JournalBegin, type JournalEntry } from '../database/journal.ts';
 import type { CrossedThreshold, JournalAnswer } from '../database/journal-lists.ts';
 import { RecordsError } from '../database/records.ts';
 import type { JsonObject, RunRow, StepRow } from '../database/tables.ts';
@@ -34,6 +34,8 @@ export interface RunWriterDependencies {
   patience: AbortSignal;
   /** Called with each event once it is durable. */
   onEvent(event: RunEvent): void;
+  /** Called when the run is found to be somebody else's: whatever is still under way for it has to end. */
+  onFenced(error: FencedError): void;
   /** Called with budget thresholds that were crossed; their events are durable. */
   onThresholds(crossed: CrossedThreshold[]): void;
 }
@@ -82,7 +84,10 @@ export class RunWriter {
     this.#pending.push({
       record,
       resolve: () => undefined,
-      reject: (error) => (this.#failure ??= { error, steps: record.steps ?? [] }),
+      reject: (error) => {
+        const steps = [...(this.#failure?.steps ?? []), ...(record.steps ?? [])];
+        this.#failure = { error: this.#failure?.error ?? error, steps };
+      },
     });
     setImmediate(() => void this.#drain());
   }
@@ -138,7 +143,10 @@ export class RunWriter {
       for (const item of group) item.resolve(answer);
     } catch (error) {
       if (group.length > 1 && error instanceof RecordsError) for (const item of group) await this.#settle([item]);
-      else for (const item of group) item.reject(error);
+      else {
+        if (error instanceof FencedError) this.#deps.onFenced(error);
+        for (const item of group) item.reject(error);
+      }
     }
   }
 

@@ -61,6 +61,7 @@ export class RunSession {
       clock: dependencies.clock,
       patience: this.#patience.signal,
       onEvent: ({ type, data }) => this.show(type, data),
+      onFenced: (error) => this.abort(error),
       onThresholds: (crossed) => {
         for (const { type, data } of crossed.map(thresholdEvent)) this.show(type, data);
       },
@@ -113,7 +114,7 @@ export class RunSession {
 
   /** The lease has been renewed. */
   keptUntil(untilMs: number): void {
-    this.#heldUntilMs = Math.max(this.#heldUntilMs, untilMs);
+    this.#heldUntilMs = untilMs;
   }
 
   /**

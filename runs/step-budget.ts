@@ -38,7 +38,6 @@ export interface Charge {
 }
 
 const DATABASE_RETRY_MS = 500;
-const HELD_RETRY_MS = 250;
 
 /** The money side of one step: held with the beginning of an attempt, charged with its end. */
 export class StepBudget {
@@ -49,14 +48,14 @@ export class StepBudget {
   }
 
   /**
-   * Writes the beginning of the next attempt and holds its estimate, in one commit, before anything is asked of the engine. Money
-   * that others only hold may come back, so for that it waits, at most as long as the step itself may take.
+   * Writes the beginning of the next attempt and holds its estimate, in one commit, before anything is asked of the engine. Null
+   * when there is only money in the way that others hold: that may come back, so it is worth another try a little later.
+   * @param giveUpAt when that is not worth another try any more, in milliseconds since the epoch
    * @throws {RefusedByBudget}
    */
-  async begin(session: RunSession, step: StepDefinition, row: StepRow): Promise<BegunAttempt> {
+  async begin(session: RunSession, step: StepDefinition, row: StepRow, giveUpAt: number): Promise<BegunAttempt | null> {
     const { clock, ledger } = this.#deps;
-    const giveUpAt = clock.now() + step.timeout;
-    for (let told = false; ;) {
+    for (;;) {
       if (session.stopping) throw new ServiceStoppingError();
       const begun = beginAttempt(row, iso(clock.now()));
       const request = requestOf(session, step, begun.attempts);
@@ -69,15 +68,12 @@ export class StepBudget {
         ...(hold ? { hold: hold as unknown as JsonObject } : {}),
       });
       if (answer === 'made') return { row: begun, heldMicros: hold ? request.amount : null };
-      if (answer === 'stale') {
-        await this.#readTerms(session);
-        continue;
+      if (answer !== 'stale') {
+        const refusal = ledger.refusal(request, answer);
+        if (refusal.onlyHeld && clock.now() < giveUpAt) return null;
+        throw new RefusedByBudget(refusal);
       }
-      const refusal = ledger.refusal(request, answer);
-      if (!refusal.onlyHeld || clock.now() >= giveUpAt) throw new RefusedByBudget(refusal);
-      if (!told) session.show('step.progress', { step: step.name, message: 'waits for money that other steps hold' });
-      told = true;
-      await clock.sleep(HELD_RETRY_MS, session.signal);
+      await this.#readTerms(session);
     }
   }
 

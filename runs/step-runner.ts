@@ -33,6 +33,7 @@ export interface StepRunnerDependencies {
 }
 
 const DATABASE_RETRY_MS = 500;
+const HELD_RETRY_MS = 250;
 
 /** Drives one step: budget, attempts, settlement, record. */
 export class StepRunner {
@@ -87,10 +88,9 @@ export class StepRunner {
     let lastError: StepError | undefined;
     const attempt = async () => {
       lastError = undefined;
-      const leave = await this.#placeAt(session, step, call.url);
+      const { begun, leave } = await this.#begin(session, step, row, call.url);
+      row = begun.row;
       try {
-        const begun = await this.#budget.begin(session, step, row);
-        row = begun.row;
         const ended = await this.#attemptOnce(session, step, begun, call);
         row = ended.row;
         lastError = ended.error;
@@ -119,6 +119,33 @@ export class StepRunner {
       if (session.stopping && mayRepeat(step, lastError) && row.attempts < step.retry.attempts)
         return { how: 'interrupted' };
       return this.#settlement.failed(session, row, lastError);
+    }
+  }
+
+  /**
+   * A place at the engine and money for the call. While others hold the money, at most as long as the step itself may take, the
+   * place is left to those who have theirs.
+   */
+  async #begin(
+    session: RunSession,
+    step: StepDefinition,
+    row: StepRow,
+    url: string,
+  ): Promise<{ begun: BegunAttempt; leave: Release }> {
+    const { clock } = this.#deps;
+    const giveUpAt = clock.now() + step.timeout;
+    for (let told = false; ; told = true) {
+      const leave = await this.#placeAt(session, step, url);
+      let begun: BegunAttempt | null = null;
+      try {
+        begun = await this.#budget.begin(session, step, row, giveUpAt);
+        if (begun) return { begun, leave };
+      } finally {
+        if (!begun) leave();
+      }
+      session.park();
+      if (!told) session.show('step.progress', { step: step.name, message: 'waits for money that other steps hold' });
+      await clock.sleep(HELD_RETRY_MS, AbortSignal.any([session.signal, session.hurry]));
     }
   }
 

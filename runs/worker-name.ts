@@ -5,15 +5,15 @@ import { newId } from '../shared/ids.ts';
 const PARTS = /^(.+)\/(\d+)\/[0-9a-f-]{36}$/;
 
 /**
- * Which processes can see each other: a boot of a machine and a namespace of process ids in it. Elsewhere than on Linux there are
- * no such namespaces, and the host's name stands for the machine.
+ * Which processes can see each other: a boot of a machine and a namespace of process ids in it. Where that cannot be told (elsewhere
+ * than on Linux), no two processes are taken to be in the same place: a host's name may be another's too.
  */
 function place(): string {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return `${hostname()}/${boot.slice(0, 8)}/${readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')}`;
   } catch {
-    return hostname();
+    return `${hostname()}/${newId()}`;
   }
 }
 

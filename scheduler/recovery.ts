@@ -89,8 +89,15 @@ export class Recovery {
   }
 
   async #look(): Promise<void> {
+    try {
+      await this.takeFromGone();
+    } finally {
+      await this.#sweep();
+    }
+  }
+
+  async #sweep(): Promise<void> {
     const { clock, sweepEveryMs } = this.#deps;
-    await this.takeFromGone();
     const sinceMs = clock.now() - this.#sweptAt;
     if (sinceMs >= 0 && sinceMs < sweepEveryMs) return;
     await this.runOnce(Number.isFinite(this.#sweptAt) ? QUEUED_GRACE_MS : 0);

@@ -29,7 +29,9 @@ class Crowd {
   }
 
   async gather(campaigns: number, runs: number): Promise<void> {
-    this.campaigns.push(...(await Promise.all(times(campaigns, () => this.on.campaign('allow')))));
+    this.campaigns.push(
+      ...(await Promise.all(times(campaigns, (nth) => this.on.campaign(nth % 2 === 0 ? 'allow' : 'cancel_previous')))),
+    );
     for (const id of this.campaigns) this.runs.push(...(await Promise.all(times(runs, () => this.on.started(id)))));
     // With what it knows of these tables the planner may come upon other ways through them.
     await this.on.database.pool.query('analyze');
@@ -129,7 +131,7 @@ test.each([
 
     expect(await crowd.on.deadlocks()).toBe(0);
     // And they did meet: each had runs taken from it, and each got something written.
-    expect(crowd.written).toBeGreaterThan(LANES * ROUNDS);
+    expect(crowd.written).toBeGreaterThan(ROUNDS);
   },
   120_000,
 );

@@ -74,6 +74,17 @@ describe('the keeper of leases', () => {
     expect(await Promise.all(held.map(leaseOf))).toEqual(held.map(() => later(renewEveryMs + validMs)));
   });
 
+  test('renews at once when the clock has been set back, and believes no longer in the lease of before', async () => {
+    const { keeper, held, said } = await keeperOf(1);
+    clock.set(later(renewEveryMs));
+    await keeper.runOnce();
+    said.splice(0);
+    clock.set(later(-60_000));
+    await keeper.runOnce();
+    expect(said).toEqual([`kept 0 ${later(validMs - 60_000)}`]);
+    expect(await leaseOf(held[0] as string)).toBe(later(validMs - 60_000));
+  });
+
   test('as a loop keeps a run for as long as it is held, whoever else asks for it', async () => {
     const { keeper, held, said } = await keeperOf(1);
     keeper.start();

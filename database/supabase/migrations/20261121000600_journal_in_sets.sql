@@ -198,7 +198,9 @@ begin
     loop
       update campaign_runs r set
         event_seq = v.event_seq,
-        status = coalesce(v.status, r.status),
+        -- A cancel that was asked for meanwhile would be heard by nobody while the run waits: the next claim ends it.
+        status = case when v.status = 'waiting' and r.cancel_requested_at is not null then 'queued'
+          else coalesce(v.status, r.status) end,
         status_reason = case when v.status is null then r.status_reason else v.status_reason end,
         completed_at = case when v.ends then coalesce(r.completed_at, v_ats[v.i]) else r.completed_at end,
         claimed_by = case when coalesce(v.status, 'running') = 'running' then r.claimed_by end,
@@ -369,6 +371,14 @@ declare
   v_limits bigint[];
   v_fit boolean;
 begin
+  insert into budget_periods (scope, period, starts_on, campaign_id)
+  select distinct p.scope, p.period, p.starts_on, p.campaign_id
+  from jsonb_to_recordset(p_requests) as r (periods jsonb),
+    jsonb_to_recordset(r.periods) as p (scope text, period text, starts_on date, campaign_id uuid)
+  where (select true from budget_periods c
+    where c.scope = p.scope and c.period = p.period and c.starts_on = p.starts_on limit 1) is null
+  order by 1, 2, 3
+  on conflict do nothing;
   select array_agg(q.scope), array_agg(q.period), array_agg(q.starts_on), array_agg(q.amount), array_agg(q.limit_micros)
     into v_scopes, v_periods, v_starts, v_sums, v_limits
     from (

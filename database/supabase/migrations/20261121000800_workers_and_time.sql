@@ -162,18 +162,25 @@ create function fire_campaigns(p_items jsonb, p_at timestamptz) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
 declare
   i jsonb;
+  v_ids uuid[] := array(select (value ->> 'campaign_id')::uuid from jsonb_array_elements(p_items));
   v_answer jsonb;
   v_answers jsonb := '[]';
 begin
-  perform 1 from campaigns where id in (select (value ->> 'campaign_id')::uuid from jsonb_array_elements(p_items))
-    order by id for no key update;
+  perform 1 from campaigns where id = any (v_ids) order by id for no key update;
+  -- The runs that a new one of their campaign will cancel, before any of them is: as everywhere, in the order of their ids.
+  perform 1 from campaign_runs r
+    where r.campaign_id = any (array(select c.id from campaigns c where c.id = any (v_ids)
+        and c.config ->> 'overlap' = 'cancel_previous'))
+      and r.status in ('queued', 'running', 'waiting')
+    order by r.id for no key update;
   for i in select value from jsonb_array_elements(p_items) loop
     begin
       v_answer := fire_campaign((i ->> 'campaign_id')::uuid, (i ->> 'version')::integer, i -> 'fires',
         (i ->> 'next')::timestamptz, (i ->> 'due')::timestamptz, p_at);
     exception
       -- The whole call is to be sent again for these, not one campaign given up.
-      when serialization_failure or deadlock_detected or lock_not_available or query_canceled then raise;
+      when serialization_failure or deadlock_detected or lock_not_available or insufficient_resources
+        or operator_intervention or read_only_sql_transaction then raise;
       when others then v_answer := jsonb_build_object('error', sqlerrm, 'state', sqlstate);
     end;
     v_answers := v_answers || jsonb_build_array(v_answer);
