@@ -347,8 +347,8 @@ describe('the end of a run', () => {
 test('a run that would wait for a person though its cancel was asked for meanwhile is queued, for the next claim to end it', async () => {
   const run = await on.heldRun();
   await on.cancel(run.runId, 'no longer wanted');
-  const entry = { run_id: run.runId, campaign_id: run.campaignId, epoch: run.epoch, at: AT, after_seq: run.seq };
-  const waits = { ...entry, run: { status: 'waiting' as const }, events: [{ type: 'run.waiting', data: {} }] };
+  const whose = { run_id: run.runId, campaign_id: run.campaignId, epoch: run.epoch, at: AT, after_seq: run.seq };
+  const waits = { ...whose, run: { status: 'waiting' as const }, events: [{ type: 'run.waiting', data: {} }] };
   await new Journal(records).commit(waits);
   expect(await on.run(run.runId)).toMatchObject({
     status: 'queued',
