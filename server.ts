@@ -153,7 +153,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     recovery: new Recovery({
       ...shared,
       queue,
-      sweepEveryMs: leaseTimes(ground.leaseMs).sweepEveryMs,
+      ...leaseTimes(ground.leaseMs),
       isGone: (worker) => isGone(worker, ground.worker),
     }),
     retention: new Retention(shared),

@@ -47,7 +47,9 @@ export function answerFailures(logger: Logger): ErrorRequestHandler {
       return;
     }
     if (known) {
-      if (known.status >= 500) logger.warn('request failed', { requestId: contextOf(request).requestId, error: known });
+      // What is told of once where it is noticed, such as a database that is away, needs no stack for each request.
+      const { requestId } = contextOf(request);
+      if (known.status >= 500) logger.warn('request failed', { requestId, code: known.code, reason: known.message });
       sendFailure(response, known);
       return;
     }

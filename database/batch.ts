@@ -9,6 +9,8 @@ interface Pending<Item, Answer> {
 /** One statement carries at most this many items, so that a burst does not build one huge statement. */
 const MOST_ITEMS = 500;
 
+const ANSWERS_A_TURN = 64;
+
 /** How often a statement is sent that the database broke off for the sake of another transaction. */
 const TRIES = 3;
 
@@ -52,7 +54,7 @@ export class Batch<Item, Answer> {
     try {
       const answers = await this.#sendAgain(batch.map((each) => each.item));
       if (answers.length !== batch.length) throw new RangeError('The database did not answer every item of a batch.');
-      for (const [index, each] of batch.entries()) each.resolve(answers[index] as Answer);
+      void this.#hand(batch, answers);
     } catch (error) {
       if (batch.length === 1 || !(error instanceof RecordsError)) {
         for (const each of batch) each.reject(error);
@@ -60,6 +62,14 @@ export class Batch<Item, Answer> {
       }
       // Refused as a whole because of some of them: sent one by one, so that one bad item does not take the others along.
       for (const each of batch) await this.#settle([each]);
+    }
+  }
+
+  /** What callers do with their answers runs at once, one after the other: a big batch leaves turns of the event loop in between. */
+  async #hand(batch: Pending<Item, Answer>[], answers: readonly Answer[]): Promise<void> {
+    for (const [index, each] of batch.entries()) {
+      if (index > 0 && index % ANSWERS_A_TURN === 0) await new Promise(setImmediate);
+      each.resolve(answers[index] as Answer);
     }
   }
 

@@ -109,6 +109,7 @@ export const COLUMNS: Columns = {
     errors: 'json',
     event_seq: 'integer',
     ages_from_at: 'time',
+    events_pruned: 'plain',
   },
   campaigns: {
     id: 'plain',

@@ -87,6 +87,8 @@ export interface RunRow {
   event_seq: number;
   /** Set when the run was old enough to be pruned but still needed: from then its age counts anew. */
   ages_from_at: Iso | null;
+  /** Whether the events have been pruned before the run itself. */
+  events_pruned: boolean;
 }
 
 export type StepStatus = 'running' | 'completed' | 'empty' | 'failed' | 'unknown' | 'skipped' | 'cancelled';

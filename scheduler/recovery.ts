@@ -15,6 +15,8 @@ export interface RecoveryDependencies {
   };
   /** Between two sweeps, in milliseconds. */
   sweepEveryMs: number;
+  /** How long a lease is valid, in milliseconds. */
+  validMs: number;
   /** Whether a worker is known to be gone, so that its leases need not be waited for. */
   isGone(worker: string): boolean;
 }
@@ -32,15 +34,17 @@ export class Recovery {
   readonly #deps: RecoveryDependencies;
   readonly #looking: Repeater;
   #sweptAt = Number.NEGATIVE_INFINITY;
+  /** When the database last answered, and since when it does again after it did not. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #outage: { beganAt: number; endedAt: number | null } | null = null;
 
   constructor(dependencies: RecoveryDependencies) {
-    const { clock, logger, sweepEveryMs } = dependencies;
+    const { clock, sweepEveryMs } = dependencies;
     this.#deps = dependencies;
     this.#looking = new Repeater(() => this.#look(), {
       clock,
       everyMs: Math.min(LOOK_EVERY_MS, sweepEveryMs),
-      onFailure: (error) =>
-        isOutage(error) || logger.warn('The sweep for lost runs failed; it will be repeated', { error }),
+      onFailure: (error) => this.#note(error),
     });
   }
 
@@ -68,7 +72,7 @@ export class Recovery {
   async runOnce(queuedGraceMs: number = QUEUED_GRACE_MS): Promise<number> {
     const { records, clock, queue } = this.#deps;
     const ids = await records.call<string[]>('runs_to_requeue', {
-      p_now: iso(clock.now()),
+      p_now: iso(this.#lapsedBefore()),
       p_queued_before: iso(clock.now() - queuedGraceMs),
       p_limit: queue.busy ? MOST_RUNS_BUSY : MOST_RUNS,
     });
@@ -94,6 +98,26 @@ export class Recovery {
     } finally {
       await this.#sweep();
     }
+    this.#answeredAt = this.#deps.clock.now();
+    if (this.#outage) this.#outage.endedAt ??= this.#answeredAt;
+  }
+
+  #note(error: unknown): void {
+    if (!isOutage(error)) this.#deps.logger.warn('The sweep for lost runs failed; it will be repeated', { error });
+    else if (this.#outage?.endedAt !== null) this.#outage = { beganAt: this.#answeredAt, endedAt: null };
+  }
+
+  /**
+   * Leases that lapsed before this instant are taken from their workers. While the database was away nobody could renew, so
+   * that for the length of a lease after it only those count that had lapsed before.
+   */
+  #lapsedBefore(): number {
+    const nowMs = this.#deps.clock.now();
+    if (!this.#outage) return nowMs;
+    const { beganAt, endedAt } = this.#outage;
+    if (endedAt === null || nowMs - endedAt < this.#deps.validMs) return Math.max(0, beganAt);
+    this.#outage = null;
+    return nowMs;
   }
 
   async #sweep(): Promise<void> {

@@ -116,7 +116,7 @@ const resolve = operation({
       description: '`done`: it was done; `failed`: it was not, and is not to be; `retry`: it was not, do it now.',
     }),
     note: shortText(2_000).meta({ description: 'How you know.' }),
-    by: shortText(200).meta({ description: 'Who says so.' }),
+    by: shortText(200).default('operator').meta({ description: 'Who says so.' }),
   }),
   answers: { 200: { description: 'Noted.', schema: acted } },
   failures: { 409: ['STEP_NOT_UNKNOWN', 'RUN_FINISHED', 'RUN_NOT_WAITING'] },

@@ -97,6 +97,7 @@ export function makeRun(change: Partial<RunRow> = {}): RunRow {
     errors: [],
     event_seq: 1,
     ages_from_at: null,
+    events_pruned: false,
     ...change,
   };
 }

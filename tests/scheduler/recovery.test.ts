@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Recovery, type RecoveryDependencies } from '../../scheduler/recovery.ts';
 import { silentLogger } from '../../shared/logger.ts';
+import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
+import { intercepted } from '../support/intercept.ts';
 import { memoryRecords, type MemoryRecords } from '../support/records.ts';
 import { AT, later, LEASE_MS, RunCalls } from '../support/run-calls.ts';
 
@@ -33,6 +35,7 @@ function recovery(more: Partial<RecoveryDependencies> = {}): Recovery {
       },
     },
     sweepEveryMs: 5_000,
+    validMs: LEASE_MS,
     isGone: () => false,
     ...more,
   });
@@ -120,4 +123,38 @@ describe('the sweep', () => {
     expect(await sweep.runOnce()).toBe(2);
     for (const { runId } of held) expect(await on.claim(runId, 'now')).toMatchObject({ epoch: 2 });
   });
+});
+
+test('leases that could not be renewed while the database was away are left alone for the length of a lease after it', async () => {
+  let away = false;
+  const cut = intercepted(records, (_, __, next) =>
+    away ? Promise.reject(new DatabaseUnavailableError(new Error('gone'))) : next(),
+  );
+  const held = await on.heldRun();
+  const before = await on.heldRun();
+  await records.update('campaign_runs', { lease_until_at: later(-1) }, [
+    { column: 'id', op: 'eq', value: before.runId },
+  ]);
+  const sweep = recovery({ records: cut });
+  sweep.start();
+  await clock.untilSleeping();
+  // Lapsed before the outage: taken as always.
+  expect(woken.splice(0)).toEqual([before.runId]);
+  away = true;
+  for (let second = 0; second < 2 * (LEASE_MS / 1_000); second += 1) {
+    await clock.advance(1_000);
+    await clock.untilSleeping();
+  }
+  away = false;
+  for (let second = 0; second < LEASE_MS / 1_000 - 6; second += 1) {
+    await clock.advance(1_000);
+    await clock.untilSleeping();
+  }
+  expect(woken).not.toContain(held.runId);
+  for (let second = 0; second < 12; second += 1) {
+    await clock.advance(1_000);
+    await clock.untilSleeping();
+  }
+  expect(woken).toContain(held.runId);
+  await sweep.stop();
 });

@@ -83,6 +83,7 @@ test('however often the sweep comes while all slots are taken, at most one job w
     logger: silentLogger,
     queue,
     sweepEveryMs: 5_000,
+    validMs: 18_000,
     isGone: () => false,
   });
   for (let sweep = 0; sweep < 10; sweep++) expect(await recovery.runOnce(0)).toBe(5);

@@ -8,6 +8,11 @@
 alter table campaign_runs add column ages_from_at timestamptz;
 create index campaign_runs_age on campaign_runs (coalesce(ages_from_at, completed_at)) where completed_at is not null;
 -- What refers to a run is looked for when the run goes.
+-- Whether the events of an ended run have gone before it.
+alter table campaign_runs add column events_pruned boolean not null default false;
+create index campaign_runs_eventful on campaign_runs (completed_at) where completed_at is not null and not events_pruned;
+create index campaign_fires_age on campaign_fires (scheduled_for);
+create index notifications_age on notifications (created_at) where status in ('sent', 'failed', 'undeliverable');
 create index campaign_runs_retries on campaign_runs (retry_of) where retry_of is not null;
 create index campaign_fires_run on campaign_fires (run_id) where run_id is not null;
 create index notifications_run on notifications (run_id) where run_id is not null;
@@ -16,26 +21,24 @@ create index budget_periods_age on budget_periods (starts_on);
 create index budget_alerts_age on budget_alerts (starts_on);
 create index alert_episodes_closed on alert_episodes (closed_at) where closed_at is not null;
 
--- The least id that may be made at this time or later.
-create function first_id_at(p_at timestamptz) returns uuid language sql immutable set search_path = public, pg_temp as $$
-  select rpad(lpad(to_hex((greatest(extract(epoch from p_at), 0) * 1000)::bigint), 12, '0'), 32, '0')::uuid
-$$;
-
--- Events of runs that ended before p_before, the oldest runs first.
+-- Events of runs that ended before p_before, the oldest runs first, of at most p_limit / 10 runs; returns how many events.
 create function prune_run_events(p_before timestamptz, p_limit integer) returns integer
 language plpgsql set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off
 set enable_mergejoin = off as $$
 declare
+  v_runs uuid[];
   v_gone integer;
 begin
-  with old as (
-    select e.run_id, e.seq from run_events e join campaign_runs r on r.id = e.run_id
-    where e.run_id < first_id_at(p_before) and r.completed_at < p_before
-    order by e.run_id, e.seq limit p_limit for update of e skip locked
-  )
-  delete from run_events e using old where e.run_id = old.run_id and e.seq = old.seq;
+  v_runs := array(
+    select id from campaign_runs where completed_at < p_before and not events_pruned
+    order by completed_at limit greatest(1, p_limit / 10) for update skip locked);
+  if v_runs = '{}' then
+    return null;
+  end if;
+  delete from run_events where run_id = any (v_runs);
   get diagnostics v_gone = row_count;
-  return nullif(v_gone, 0);
+  update campaign_runs set events_pruned = true where id = any (v_runs);
+  return v_gone;
 end $$;
 
 -- Runs that ended before p_before, with their steps, events, budget entries and decisions. Fires and messages outlive
@@ -91,10 +94,10 @@ declare
 begin
   with old as (
     select f.id from campaign_fires f
-    where f.id < first_id_at(p_before) and f.scheduled_for < p_before
+    where f.scheduled_for < p_before
       -- A scalar subquery, which is looked up row by row; an anti-join may read every run there is.
       and coalesce((select r.completed_at is not null from campaign_runs r where r.id = f.run_id), true)
-    order by f.id limit p_limit for update skip locked
+    order by f.scheduled_for limit p_limit for update skip locked
   )
   delete from campaign_fires f using old where f.id = old.id;
   get diagnostics v_gone = row_count;
@@ -126,8 +129,8 @@ declare
 begin
   with old as (
     select id from notifications
-    where id < first_id_at(p_before) and created_at < p_before and status in ('sent', 'failed', 'undeliverable')
-    order by id limit p_limit for update skip locked
+    where created_at < p_before and status in ('sent', 'failed', 'undeliverable')
+    order by created_at limit p_limit for update skip locked
   )
   delete from notifications n using old where n.id = old.id;
   get diagnostics v_gone = row_count;
@@ -215,7 +218,7 @@ declare
 begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'public' and p.proname in ('first_id_at', 'prune_run_events', 'prune_runs', 'prune_fires',
+    where n.nspname = 'public' and p.proname in ('prune_run_events', 'prune_runs', 'prune_fires',
       'prune_decisions', 'prune_notifications', 'prune_alert_episodes', 'prune_budget_periods', 'prune_budget_alerts',
       'prune_idempotency_keys')
   loop
