@@ -29,6 +29,9 @@ export interface ClaimsDependencies {
   validMs: number;
 }
 
+/** Of one statement: each answers with a whole definition, and reading them all must not hold up the event loop. */
+const MOST_RUNS = 100;
+
 /** Takes runs for one worker and keeps them; claims that are made at the same time share a statement. */
 export class Claims {
   readonly #deps: ClaimsDependencies;
@@ -39,7 +42,7 @@ export class Claims {
   constructor(dependencies: ClaimsDependencies) {
     const { records, clock, worker, validMs } = dependencies;
     this.#deps = dependencies;
-    this.#claims = new Batch(async (runIds) => {
+    const claim = async (runIds: string[]) => {
       const claimed = await records.call<ClaimedRun[]>('claim_runs', {
         p_run_ids: runIds,
         p_worker: worker,
@@ -48,7 +51,8 @@ export class Claims {
       });
       const byId = new Map(claimed.map((each) => [each.run.id, each]));
       return runIds.map((id) => byId.get(id) ?? null);
-    });
+    };
+    this.#claims = new Batch(claim, { most: MOST_RUNS });
   }
 
   /**

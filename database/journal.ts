@@ -80,6 +80,9 @@ export class FencedError extends AppError {
   }
 }
 
+/** Of one statement, so that making it ready does not hold up the event loop. */
+const MOST_ENTRIES = 250;
+
 /**
  * Group commit: while one statement is on its way, the entries of all other runs gather and share the next one. A
  * promise resolves only after its entry is committed. Entries of one run must be written one after the other.
@@ -88,10 +91,11 @@ export class Journal {
   readonly #entries: Batch<JournalEntry, JournalAnswer>;
 
   constructor(records: Records) {
-    this.#entries = new Batch(async (entries) => {
+    const write = async (entries: JournalEntry[]) => {
       const exceptions = await records.call<JournalException[]>('journal_write', journalArguments(entries));
       return journalAnswers(entries, exceptions);
-    });
+    };
+    this.#entries = new Batch(write, { most: MOST_ENTRIES });
   }
 
   /**

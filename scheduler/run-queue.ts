@@ -34,7 +34,7 @@ const LEAST_LINE = BATCH;
 /** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
 const LAST_JOBS_MS = 2_000;
 /** Parked runs at most, for each slot, and at least: beyond that they keep their slots, so that memory stays bounded. */
-const PARKED_PER_SLOT = 10;
+const PARKED_PER_SLOT = 20;
 const LEAST_PARKED = 1_000;
 
 /**

@@ -148,8 +148,8 @@ function parseApiKeys(text: string | undefined, problems: Problem[]): ApiKey[] {
 
 /** Entries are a number for every engine, or `origin=number` for one. */
 function parseEngineConcurrency(text: string, slots: number, problems: Problem[]): Config['engineConcurrency'] {
-  // One engine that hangs leaves half of the slots to the others.
-  const concurrency = { usual: Math.max(1, Math.min(100, Math.floor(slots / 2))), of: {} as Record<string, number> };
+  // One engine that hangs leaves half of the slots to the others; more than 250 calls at once are no kindness to any.
+  const concurrency = { usual: Math.max(1, Math.min(250, Math.floor(slots / 2))), of: {} as Record<string, number> };
   for (const entry of text.split(',').map((part) => part.trim())) {
     if (entry === '') continue;
     const [first = '', second] = entry.split('=');

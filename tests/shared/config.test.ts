@@ -45,9 +45,9 @@ describe('the configuration', () => {
   });
 
   test.each([
-    [undefined, { usual: 100, of: {} }],
+    [undefined, { usual: 250, of: {} }],
     ['8', { usual: 8, of: {} }],
-    ['http://localhost:3010=5', { usual: 100, of: { 'http://localhost:3010': 5 } }],
+    ['http://localhost:3010=5', { usual: 250, of: { 'http://localhost:3010': 5 } }],
     [
       ' 20 , http://localhost:3010/api=5,https://engines.example.com=1, ',
       { usual: 20, of: { 'http://localhost:3010': 5, 'https://engines.example.com': 1 } },
@@ -60,7 +60,7 @@ describe('the configuration', () => {
     ['1', 1],
     ['9', 4],
     ['100', 50],
-    ['10000', 100],
+    ['10000', 250],
   ])('leaves half of MAX_CONCURRENT_RUNS=%s to other engines', (slots, usual) => {
     expect(loadConfig({ MAX_CONCURRENT_RUNS: slots }).engineConcurrency.usual).toBe(usual);
     expect(loadConfig({ MAX_CONCURRENT_RUNS: slots, ENGINE_CONCURRENCY: '70' }).engineConcurrency.usual).toBe(70);

@@ -157,12 +157,15 @@ begin
 end $$;
 
 -- fire_campaign for many campaigns: p_items is [{campaign_id, version, fires, next, due}]. All are locked first, in the order of
--- their ids; one that fails does not take the others along and is answered with {error, state}.
+-- their ids. Those with one time that is to run and no other run in its way are written in sets, which is what happens when many
+-- are due at once; the others one by one, where one that fails does not take the others along and is answered with
+-- {error, state}.
 create function fire_campaigns(p_items jsonb, p_at timestamptz) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
 declare
   i jsonb;
   v_ids uuid[] := array(select (value ->> 'campaign_id')::uuid from jsonb_array_elements(p_items));
+  v_plain uuid[];
   v_answer jsonb;
   v_answers jsonb := '[]';
 begin
@@ -173,19 +176,76 @@ begin
         and c.config ->> 'overlap' = 'cancel_previous'))
       and r.status in ('queued', 'running', 'waiting')
     order by r.id for no key update;
+  v_plain := fire_plain(p_items, p_at);
   for i in select value from jsonb_array_elements(p_items) loop
-    begin
-      v_answer := fire_campaign((i ->> 'campaign_id')::uuid, (i ->> 'version')::integer, i -> 'fires',
-        (i ->> 'next')::timestamptz, (i ->> 'due')::timestamptz, p_at);
-    exception
-      -- The whole call is to be sent again for these, not one campaign given up.
-      when serialization_failure or deadlock_detected or lock_not_available or insufficient_resources
-        or operator_intervention or read_only_sql_transaction then raise;
-      when others then v_answer := jsonb_build_object('error', sqlerrm, 'state', sqlstate);
-    end;
+    if (i ->> 'campaign_id')::uuid = any (v_plain) then
+      v_answer := jsonb_build_object('stale', false, 'fires', jsonb_build_array(jsonb_build_object(
+        'id', i #> '{fires,0,id}', 'scheduled_for', i #> '{fires,0,scheduled_for}', 'outcome', i #> '{fires,0,outcome}',
+        'reason', i #> '{fires,0,reason}', 'detail', i #> '{fires,0,detail}', 'run_id', i #> '{fires,0,run,id}')));
+    else
+      begin
+        v_answer := fire_campaign((i ->> 'campaign_id')::uuid, (i ->> 'version')::integer, i -> 'fires',
+          (i ->> 'next')::timestamptz, (i ->> 'due')::timestamptz, p_at);
+      exception
+        -- The whole call is to be sent again for these, not one campaign given up.
+        when serialization_failure or deadlock_detected or lock_not_available or insufficient_resources
+          or operator_intervention or read_only_sql_transaction then raise;
+        when others then v_answer := jsonb_build_object('error', sqlerrm, 'state', sqlstate);
+      end;
+    end if;
     v_answers := v_answers || jsonb_build_array(v_answer);
   end loop;
   return v_answers;
+end $$;
+
+-- Of locked campaigns, fires those that have one time which is to run and nothing in its way; returns their ids.
+create function fire_plain(p_items jsonb, p_at timestamptz) returns uuid[]
+language plpgsql set search_path = public, pg_temp set enable_seqscan = off as $$
+declare
+  i jsonb;
+  v_plain uuid[];
+begin
+  select coalesce(array_agg(f.campaign_id), '{}') into v_plain
+    from (
+      select g.campaign_id, g.version, g.fires #> '{0}' as fire
+      from jsonb_to_recordset(p_items) as g (campaign_id uuid, version integer, fires jsonb)
+      where jsonb_array_length(g.fires) = 1 and g.fires #>> '{0,outcome}' in ('ran', 'caught_up')
+    ) f
+      cross join lateral (
+        select c.config ->> 'overlap' as overlap from campaigns c
+        where c.id = f.campaign_id and c.version = f.version and c.deleted_at is null limit 1) c
+    where coalesce(c.overlap, 'skip') in ('skip', 'allow')
+      and (select r.id from campaign_runs r
+        where r.campaign_id = f.campaign_id and r.status in ('queued', 'running', 'waiting') limit 1) is null
+      and (select o.id from campaign_fires o where o.campaign_id = f.campaign_id
+        and o.scheduled_for = (f.fire ->> 'scheduled_for')::timestamptz limit 1) is null;
+  if v_plain = '{}' then
+    return v_plain;
+  end if;
+  insert into campaign_runs (id, campaign_id, trigger, scheduled_for, definition, created_at, steps_total, event_seq)
+  select (g.fires #>> '{0,run,id}')::uuid, g.campaign_id, g.fires #>> '{0,run,trigger}',
+    (g.fires #>> '{0,run,scheduled_for}')::timestamptz,
+    (select c.config from campaigns c where c.id = g.campaign_id limit 1), p_at,
+    coalesce((g.fires #>> '{0,run,steps_total}')::integer, 0), 1
+  from jsonb_to_recordset(p_items) as g (campaign_id uuid, fires jsonb) where g.campaign_id = any (v_plain);
+  insert into run_events (run_id, seq, type, occurred_at, data)
+  select (g.fires #>> '{0,run,id}')::uuid, 1, 'run.queued', p_at, jsonb_build_object('trigger', g.fires #> '{0,run,trigger}',
+    'campaign', (select c.name from campaigns c where c.id = g.campaign_id limit 1))
+  from jsonb_to_recordset(p_items) as g (campaign_id uuid, fires jsonb) where g.campaign_id = any (v_plain);
+  insert into campaign_fires (id, campaign_id, scheduled_for, effective_for, outcome, reason, detail, missed_count, run_id,
+    created_at)
+  select f.id, g.campaign_id, f.scheduled_for, f.effective_for, f.outcome, f.reason, f.detail, coalesce(f.missed_count, 1),
+    (g.fires #>> '{0,run,id}')::uuid, p_at
+  from jsonb_to_recordset(p_items) as g (campaign_id uuid, fires jsonb),
+    jsonb_to_recordset(g.fires) as f (id uuid, scheduled_for timestamptz, effective_for timestamptz, outcome text,
+      reason text, detail text, missed_count integer)
+  where g.campaign_id = any (v_plain);
+  for i in select value from jsonb_array_elements(p_items) where (value ->> 'campaign_id')::uuid = any (v_plain) loop
+    update campaigns set next_run_at = (i ->> 'next')::timestamptz, due_at = (i ->> 'due')::timestamptz,
+      version = version + 1, last_run_at = p_at
+    where id = (i ->> 'campaign_id')::uuid;
+  end loop;
+  return v_plain;
 end $$;
 
 do $$
@@ -195,7 +255,7 @@ begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'public' and p.proname in ('server_time', 'running_workers', 'release_workers', 'fire_campaigns',
-      'keep_runs', 'cancels_of')
+      'fire_plain', 'keep_runs', 'cancels_of')
   loop
     execute format('revoke all on function %s from public', f);
     if exists (select from pg_roles where rolname = 'service_role') then
