@@ -61,11 +61,19 @@ export function lostRuns(evidence: Evidence): string[] {
   const known = new Map(runs.map((run) => [run.id, run]));
   const asked = new Set(calls.map(({ runId, step }) => stepKey(runId, step)));
   const names = new Map(campaigns.map(({ id, campaign }) => [id, campaign.definition.name]));
+  const inLine = new Set(
+    campaigns.filter(({ campaign }) => campaign.definition.overlap === 'queue').map(({ id }) => id),
+  );
+  const standsBehindAPerson = (run: RunFacts) =>
+    run.status === 'queued' &&
+    inLine.has(run.campaignId) &&
+    runs.some(({ campaignId, status, id }) => campaignId === run.campaignId && status === 'waiting' && id < run.id);
   const explains = ({ status, reason }: RunFacts) =>
     (status === 'aborted' || status === 'cancelled') && reason !== null;
   return [
     ...runs.flatMap((run) => {
       const name = `run ${run.id} of ${names.get(run.campaignId)}`;
+      if (standsBehindAPerson(run)) return [];
       if (!AT_REST.has(run.status)) return [`${name} is ${run.status}`];
       return asked.has(stepKey(run.id, 'find')) || explains(run)
         ? []

@@ -144,7 +144,11 @@ export class World {
   async settleRuns(forMs: number): Promise<string[]> {
     const active = () =>
       this.database.ask<{ id: string; status: string }>(
-        `select id, status from campaign_runs where status in ('queued', 'running') order by id`,
+        // A run in line behind one that waits for a person is where it should be: nobody decides any more.
+        `select r.id, r.status from campaign_runs r join campaigns c on c.id = r.campaign_id
+         where r.status in ('queued', 'running') and not (r.status = 'queued' and c.config ->> 'overlap' = 'queue' and exists (
+           select from campaign_runs w where w.campaign_id = r.campaign_id and w.status = 'waiting' and w.id < r.id))
+         order by r.id`,
       );
     await until(forMs, async () => (await active()).length === 0);
     return (await active()).map(({ id, status }) => `run ${id} is still ${status}`);
