@@ -62,7 +62,7 @@ export function lostRuns(evidence: Evidence): string[] {
   const asked = new Set(calls.map(({ runId, step }) => stepKey(runId, step)));
   const names = new Map(campaigns.map(({ id, campaign }) => [id, campaign.definition.name]));
   const inLine = new Set(
-    campaigns.filter(({ campaign }) => campaign.definition.overlap === 'queue').map(({ id }) => id),
+    campaigns.filter(({ campaign }) => campaign.definition['overlap'] === 'queue').map(({ id }) => id),
   );
   const standsBehindAPerson = (run: RunFacts) =>
     run.status === 'queued' &&
