@@ -162,11 +162,12 @@ export class Orchestrator {
   }
 
   async #letGo(session: RunSession, error: unknown): Promise<void> {
-    if (error instanceof FencedError || error instanceof ServiceStoppingError) {
-      session.show('run.fenced', { reason: error.message });
-      return;
-    }
+    if (error instanceof FencedError) return session.show('run.fenced', { reason: error.message });
     const facts = { runId: session.id, campaignId: session.run.campaign_id, error };
+    if (error instanceof ServiceStoppingError) {
+      const { error: _, ...which } = facts;
+      return this.#deps.logger.info('The run goes on at another worker, or at the next start', which);
+    }
     this.#deps.logger.error('A run could not be taken on after an unexpected error', facts);
     // A record that the database refuses would be refused by every worker after this one: the run ends here and says so.
     if (error instanceof RecordsError) await this.#finisher.giveUp(session, error).catch(() => undefined);

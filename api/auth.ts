@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
-import { type ApiKey, type Scope, SCOPES } from '../shared/config.ts';
+import { type ApiKey, type Scope, SCOPES } from '../shared/config-lists.ts';
 import { AppError } from '../shared/errors.ts';
 import { isLoopback } from '../shared/origins.ts';
 import type { Caller } from './context.ts';

@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import type { Scope } from '../shared/config.ts';
+import type { Scope } from '../shared/config-lists.ts';
 
 /** Who asks. */
 export interface Caller {

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import type { Scope } from '../shared/config.ts';
+import type { Scope } from '../shared/config-lists.ts';
 import { ValidationError } from '../shared/errors.ts';
 import { problemsOf } from '../shared/zod-problems.ts';
 import type { ApiDeps } from './deps.ts';

@@ -1,5 +1,5 @@
 import type { JournalCharge } from '../database/journal.ts';
-import type { CrossedThreshold, HoldRefusal } from '../database/journal-lists.ts';
+import type { HoldRefusal } from '../database/journal-lists.ts';
 import type { Iso, JsonObject, Period } from '../database/tables.ts';
 import { ConflictError } from '../shared/errors.ts';
 import type { Micros } from '../shared/money.ts';
@@ -16,16 +16,6 @@ export interface ReservationRequest {
   amount: Micros;
 }
 
-/** A threshold of 50, 80 or 100 percent that was crossed, told once in its period. */
-export interface BudgetAlert {
-  scope: string;
-  period: Period;
-  startsOn: string;
-  percent: number;
-  limitMicros: Micros;
-  spentMicros: Micros;
-}
-
 /** A counter as the SQL functions take it. */
 interface PeriodRequest {
   scope: string;
@@ -35,7 +25,7 @@ interface PeriodRequest {
   campaign_id?: string;
 }
 
-/** A hold as the SQL function `budget_reserve` takes it. */
+/** A hold as the SQL function `budget_hold` takes it. */
 export interface HoldItem {
   key: string;
   campaign_id: string;
@@ -114,10 +104,6 @@ export function refusalOf(
     turnsAtMs: counter.turnsAtMs,
   };
   return { ...facts, onlyHeld, message: refusalMessage(facts, counter.timezone) };
-}
-
-export function alertOf({ scope, period, starts_on, percent, limit, spent }: CrossedThreshold): BudgetAlert {
-  return { scope, period, startsOn: starts_on, percent, limitMicros: limit, spentMicros: spent };
 }
 
 /** Guards the statement: NaN would turn into null in JSON, which means something else. */

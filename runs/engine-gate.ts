@@ -1,12 +1,5 @@
+import type { EngineConcurrency } from '../shared/config-lists.ts';
 import { FairSlots, type Release } from '../shared/fair-slots.ts';
-
-/** How many calls an engine gets at a time. */
-export interface EngineConcurrency {
-  /** For each origin that is not named. */
-  usual: number;
-  /** By origin, such as `http://127.0.0.1:3010`. */
-  of: Readonly<Record<string, number>>;
-}
 
 /**
  * Lets at most so many calls at a time through to each engine, by origin, in turns over campaigns. A slow engine so holds up

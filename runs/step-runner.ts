@@ -8,11 +8,12 @@ import type { Config } from '../shared/config.ts';
 import type { Release } from '../shared/fair-slots.ts';
 import { DatabaseUnavailableError } from '../shared/errors.ts';
 import { type Logger, makeRedactor } from '../shared/logger.ts';
-import { waitBefore, withRetry } from '../shared/retry.ts';
+import { withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
 import type { EngineGate } from './engine-gate.ts';
 import { asStepError, ServiceStoppingError } from './reasons.ts';
+import { isDoubtful, mayRepeat, mustSettle, nextAttempt } from './repeat-rules.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
 import { type BegunAttempt, RefusedByBudget, StepBudget } from './step-budget.ts';
@@ -241,24 +242,4 @@ export class StepRunner {
     else session.later(record);
     return { row: settled };
   }
-}
-
-/** How long the next attempt is waited for, when there will be one. */
-function nextAttempt(step: StepDefinition, row: StepRow, error: StepError): { retryInMs?: number } {
-  if (!mayRepeat(step, error) || row.attempts >= step.retry.attempts) return {};
-  return { retryInMs: waitBefore(step.retry, row.attempts, error.retryAfterMs) };
-}
-
-/** Whether another attempt is allowed after this failure: never for a `once` step whose engine may have worked. */
-function mayRepeat(step: StepDefinition, error: StepError): boolean {
-  return error.retryable && !mustSettle(step, error);
-}
-
-/** Whether the engine may have done, at least in part, what must not be done twice. */
-function mustSettle(step: StepDefinition, error: StepError): boolean {
-  return step.effect === 'once' && error.worked !== 'no';
-}
-
-function isDoubtful(step: StepDefinition, error: StepError): boolean {
-  return mustSettle(step, error) && !error.definite;
 }

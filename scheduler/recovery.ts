@@ -87,7 +87,10 @@ export class Recovery {
     const gone = workers.filter((worker) => this.#deps.isGone(worker));
     if (gone.length === 0) return 0;
     const ids = await records.call<string[]>('release_workers', { p_workers: gone });
-    logger.info('Workers are gone; their runs go on here', { workers: gone.length, runs: ids.length });
+    logger.info('Workers are gone; their runs go on at those that are left', {
+      workers: gone.length,
+      runs: ids.length,
+    });
     await queue.enqueueAll(ids);
     return ids.length;
   }

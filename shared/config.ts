@@ -1,18 +1,17 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import {
+  API_KEYS_MEND,
+  type ApiKey,
+  type EngineConcurrency,
+  parseApiKeys,
+  parseEngineConcurrency,
+} from './config-lists.ts';
 import type { Problem } from './errors.ts';
 import { ValidationError } from './errors.ts';
 import { dollarsToMicros, MAX_DOLLARS, type Micros } from './money.ts';
 import { isLoopback } from './origins.ts';
 import { wordsOf } from './zod-problems.ts';
-
-export const SCOPES = ['read', 'operate', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
-
-export interface ApiKey {
-  key: string;
-  scope: Scope;
-}
 
 /** Everything that can be set from outside; made once at start by {@link loadConfig}. */
 export interface Config {
@@ -36,7 +35,7 @@ export interface Config {
   globalDailyBudget: Micros | null;
   maxConcurrentRuns: number;
   /** Calls at a time: to each engine, by its origin, and to those that are named. */
-  engineConcurrency: { usual: number; of: Record<string, number> };
+  engineConcurrency: EngineConcurrency;
   /** Within this time another worker takes up the runs of one that has died, in milliseconds. */
   leaseMs: number;
   /** How long a stop waits for steps in flight, in milliseconds. */
@@ -121,53 +120,6 @@ const MENDS: Record<string, string> = {
   ENGINE_ALLOWED_ORIGINS: 'list origins with commas, such as https://engines.example.com,http://localhost:3010',
   API_KEYS: 'list keys with commas, each as scope:key with scope read, operate or admin, such as admin:3f6c…',
 };
-
-/** An entry is `scope:key`, `key:scope`, `name:scope:key`, or a bare key (admin). */
-function parseApiKeys(text: string | undefined, problems: Problem[]): ApiKey[] {
-  const keys: ApiKey[] = [];
-  for (const [index, entry] of (text ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .entries()) {
-    if (entry === '') continue;
-    const parts = entry.split(':');
-    const at = parts.findIndex((part) => (SCOPES as readonly string[]).includes(part));
-    const scope = at === -1 ? 'admin' : (parts[at] as Scope);
-    const key =
-      at === -1 ? entry : at === parts.length - 1 ? parts.slice(0, at).join(':') : parts.slice(at + 1).join(':');
-    if (key.length < 8)
-      problems.push({
-        path: 'API_KEYS',
-        message: `entry ${index + 1} has a key shorter than 8 characters`,
-        ...(MENDS['API_KEYS'] ? { mend: MENDS['API_KEYS'] } : {}),
-      });
-    else keys.push({ key, scope });
-  }
-  return keys;
-}
-
-/** Entries are a number for every engine, or `origin=number` for one. */
-function parseEngineConcurrency(text: string, slots: number, problems: Problem[]): Config['engineConcurrency'] {
-  // One engine that hangs leaves half of the slots to the others; more than 250 calls at once are no kindness to any.
-  const concurrency = { usual: Math.max(1, Math.min(250, Math.floor(slots / 2))), of: {} as Record<string, number> };
-  for (const entry of text.split(',').map((part) => part.trim())) {
-    if (entry === '') continue;
-    const [first = '', second] = entry.split('=');
-    const calls = Number(second ?? first);
-    const address = second === undefined ? null : URL.parse(first);
-    // Without http:// the host would be taken for a scheme, and the entry would be for nobody.
-    const origin = address && /^https?:$/.test(address.protocol) ? address.origin : undefined;
-    if (!Number.isSafeInteger(calls) || calls < 1 || (second !== undefined && origin === undefined))
-      problems.push({
-        path: 'ENGINE_CONCURRENCY',
-        message: `entry ${JSON.stringify(entry)} is neither a number above 0 nor origin=number`,
-        mend: 'write it as 100, or as 100,http://localhost:3010=5',
-      });
-    else if (origin === undefined) concurrency.usual = calls;
-    else concurrency.of[origin] = calls;
-  }
-  return concurrency;
-}
 
 /**
  * Reads and checks the environment, all problems together. Empty variables count as not set.

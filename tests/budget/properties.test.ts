@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { BudgetLedger } from '../../budget/ledger.ts';
 import type { Records } from '../../database/records.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { memoryRecords } from '../support/records.ts';
 import { leaks, storedCampaign, withCall } from './support/fixtures.ts';
 import { CrashAndRecover, Model, Reserve, ReserveAgain, type Scene, Settle, Wait } from './support/model.ts';
+import { DirectLedger } from './support/direct-ledger.ts';
 
 const DOLLAR = 1_000_000;
 const DAY = 86_400_000;
@@ -24,7 +24,7 @@ async function newScene(over: Records = records): Promise<Scene> {
   const { campaign, runId } = await storedCampaign(records, { daily: 10, weekly: 25 }, 'Europe/Berlin');
   const globalDailyLimit = 12 * DOLLAR;
   return {
-    ledger: new BudgetLedger({ records: over, clock, globalDailyLimit }),
+    ledger: new DirectLedger({ records: over, clock, globalDailyLimit }),
     records,
     clock,
     campaign,

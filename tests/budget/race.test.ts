@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { BudgetLedger } from '../../budget/ledger.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { leaks, storedCampaign } from './support/fixtures.ts';
 import type { RaceOrder, RaceReport } from './support/racer.ts';
+import { DirectLedger } from './support/direct-ledger.ts';
 
 const DOLLAR = 1_000_000;
 
@@ -56,7 +56,7 @@ async function deadlocks(): Promise<number> {
 describe('processes that share a budget', () => {
   test('of five that race for the last dollar exactly one gets it, every time', async () => {
     const { records } = database;
-    const ledger = new BudgetLedger({ records, clock: systemClock, globalDailyLimit: null });
+    const ledger = new DirectLedger({ records, clock: systemClock, globalDailyLimit: null });
     const rounds = await Promise.all(Array.from({ length: 40 }, () => storedCampaign(records, { daily: 2 })));
     // The counters exist before the race, which would else be decided by who inserts them.
     for (const { campaign, runId } of rounds) {
@@ -91,7 +91,7 @@ describe('processes that share a budget', () => {
     expect(reports.flatMap((report) => report.errors)).toEqual([]);
     // 720 ask for a dollar each; 6 campaigns may spend 100 each, all together 500.
     expect([sum(reports, 'admitted'), sum(reports, 'refused')]).toEqual([500, 220]);
-    const ledger = new BudgetLedger({ records, clock: systemClock, globalDailyLimit });
+    const ledger = new DirectLedger({ records, clock: systemClock, globalDailyLimit });
     for (const { campaign } of rounds) {
       const { daily, global } = await ledger.status(campaign);
       expect(daily.spent).toBeLessThanOrEqual(100);

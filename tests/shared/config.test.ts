@@ -86,6 +86,16 @@ describe('the configuration', () => {
     ]);
   });
 
+  test('refuses a second number for every engine', () => {
+    expect(problemsOf({ ENGINE_CONCURRENCY: '100,http://localhost:3010=5,20' })).toEqual([
+      {
+        path: 'ENGINE_CONCURRENCY',
+        message: 'entry "20" is a second number for every engine',
+        mend: expect.any(String),
+      },
+    ]);
+  });
+
   test.each([
     ['bare-key-1', [{ key: 'bare-key-1', scope: 'admin' }]],
     ['read:reader-key', [{ key: 'reader-key', scope: 'read' }]],

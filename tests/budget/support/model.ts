@@ -1,13 +1,14 @@
 import { expect } from '@jest/globals';
 import type fc from 'fast-check';
-import type { BudgetAlert, BudgetLedger } from '../../../budget/ledger.ts';
 import { type BudgetedCampaign, countersAt } from '../../../budget/counters.ts';
+import type { CrossedThreshold } from '../../../database/journal-lists.ts';
 import type { Records } from '../../../database/records.ts';
 import type { TestClock } from '../../support/clock.ts';
+import type { DirectLedger } from './direct-ledger.ts';
 
 /** The ledger under test and what it stands on. */
 export interface Scene {
-  ledger: BudgetLedger;
+  ledger: DirectLedger;
   records: Records;
   clock: TestClock;
   campaign: BudgetedCampaign;
@@ -80,8 +81,8 @@ export class Model {
     return charged;
   }
 
-  sawAlerts(alerts: readonly BudgetAlert[]): void {
-    for (const { scope, period, startsOn, percent } of alerts) {
+  sawAlerts(alerts: readonly CrossedThreshold[]): void {
+    for (const { scope, period, starts_on: startsOn, percent } of alerts) {
       const alert = `${scope} ${period} ${startsOn} ${percent}`;
       expect(this.alerts).not.toContain(alert);
       this.alerts.add(alert);

@@ -1,7 +1,8 @@
 import { Pool } from 'pg';
-import { BudgetLedger, type BudgetedCampaign } from '../../../budget/ledger.ts';
+import type { BudgetedCampaign } from '../../../budget/ledger.ts';
 import { recordTypes, SqlRecords } from '../../../database/sql.ts';
 import { iso, systemClock } from '../../../shared/clock.ts';
+import { DirectLedger } from './direct-ledger.ts';
 
 /** What one of several processes is to do to the same budget at the same time. */
 export interface RaceOrder {
@@ -25,7 +26,7 @@ export interface RaceReport {
 async function race(order: RaceOrder): Promise<RaceReport> {
   const pool = new Pool({ connectionString: order.url, max: 6, types: recordTypes });
   const records = new SqlRecords(pool);
-  const ledger = new BudgetLedger({ records, clock: systemClock, globalDailyLimit: order.globalDailyLimit });
+  const ledger = new DirectLedger({ records, clock: systemClock, globalDailyLimit: order.globalDailyLimit });
   const report: RaceReport = { admitted: 0, refused: 0, errors: [] };
   await records.ping();
   process.send?.('ready');
