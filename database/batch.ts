@@ -9,7 +9,8 @@ interface Pending<Item, Answer> {
 /** One statement carries at most this many items, so that a burst does not build one huge statement. */
 const MOST_ITEMS = 500;
 
-const ANSWERS_A_TURN = 64;
+/** What callers do with one answer takes up to a millisecond. */
+const ANSWERS_A_TURN = 16;
 
 /** How often a statement is sent that the database broke off for the sake of another transaction. */
 const TRIES = 3;

@@ -25,6 +25,7 @@ export function makeRedactor(secrets: readonly string[]): (text: string) => stri
   return (text) => {
     let clean = text;
     for (const secret of known) clean = clean.replaceAll(secret, MASK);
+    if (!clean.includes('://')) return clean;
     // To the last @ before the path: an unescaped @ in a password is a common slip.
     return clean.replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*):[^/\s"']+@/gi, `$1:${MASK}@`);
   };
@@ -135,6 +136,8 @@ export function makeLogger(config: Pick<Config, 'logLevel' | 'logPretty'>, secre
  */
 function wrap(winston: Winston, inherited: Record<string, unknown> = {}): Logger {
   const write = (level: string) => (message: string, fields?: Record<string, unknown>) => {
+    // winston itself would format the line first and then drop it.
+    if (!winston.isLevelEnabled(level)) return;
     const { level: itsLevel, message: itsMessage, timestamp: itsTime, ...rest } = { ...inherited, ...fields };
     // These three belong to the line itself; a field of the same name keeps its value under another.
     const moved = { fieldLevel: itsLevel, fieldMessage: itsMessage, fieldTimestamp: itsTime };

@@ -54,6 +54,6 @@ function scaleLines({ idle, ordinary, herd }: NonNullable<BenchReport['scale']>)
       : []),
     `${ordinary.campaigns} of them due: started ${ms(ordinary.lagP50Ms)} (p50) and ${ms(ordinary.lagP99Ms)} (p99) after their time.`,
     `All ${herd.campaigns} due at once: the last run started after ${seconds(herd.lastStartedSeconds)}, the last ended after ${seconds(herd.lastEndedSeconds)};`,
-    `  lag p50 ${ms(herd.lagP50Ms)}, p99 ${ms(herd.lagP99Ms)}; longest stall of the event loop ${ms(herd.longestStallMs)}; memory at most ${herd.peakMb.toFixed(0)} MB.`,
+    `  lag p50 ${ms(herd.lagP50Ms)}, p99 ${ms(herd.lagP99Ms)}; event loop late by at most ${ms(herd.stalls.stallMs)}, its own work in one turn at most ${ms(herd.stalls.workedMs)} (collector ${ms(herd.stalls.collectedMs)}); memory at most ${herd.peakMb.toFixed(0)} MB.`,
   ];
 }

@@ -3,6 +3,7 @@ import { newId } from '../../shared/ids.ts';
 import type { TestDatabase, TestPostgres } from '../support/postgres.ts';
 import { percentile, processUse } from './measure.ts';
 import { fourSteps } from './ours.ts';
+import type { Stalls } from './stall-watch.ts';
 import { type BenchEngine, type MeasuredService, startEngine, startMeasured } from './world.ts';
 
 export interface HerdReport {
@@ -13,7 +14,7 @@ export interface HerdReport {
   /** From the nominal time to the start of a run. */
   lagP50Ms: number;
   lagP99Ms: number;
-  longestStallMs: number;
+  stalls: Stalls;
   peakMb: number;
 }
 
@@ -130,7 +131,7 @@ export async function measureScale(
     await service.stalls();
     const herdAt = await dueSoon(database, campaigns, 3_000);
     await untilEnded(database, campaigns, herdAt);
-    const { stallMs } = await service.stalls();
+    const stalls = await service.stalls();
     const herd = await lags(database, herdAt);
     const use = await processUse(service.pid);
     return {
@@ -146,7 +147,7 @@ export async function measureScale(
         lastEndedSeconds: percentile(herd.ends, 1) / 1_000,
         lagP50Ms: percentile(herd.starts, 0.5),
         lagP99Ms: percentile(herd.starts, 0.99),
-        longestStallMs: stallMs,
+        stalls,
         peakMb: use?.peakMb ?? Number.NaN,
       },
     };

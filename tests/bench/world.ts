@@ -4,11 +4,7 @@ import { join } from 'node:path';
 import { fetch } from 'undici';
 import { PROJECT_ROOT } from '../../shared/config.ts';
 import { freePort } from '../support/postgres.ts';
-
-export interface Stalls {
-  stallMs: number;
-  stallP99Ms: number;
-}
+import type { Stalls } from './stall-watch.ts';
 
 /** The service as a process of its own, with a watch on its event loop. */
 export interface MeasuredService {
