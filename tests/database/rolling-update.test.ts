@@ -310,6 +310,10 @@ describe('the migrations', () => {
     '20261121000300_functions.sql': 'dedcf54ab9cb0fb869fd8f6f2bbe1666cd096e144a37ea551bfa39a727e393ed',
     '20261121000400_budget_functions.sql': 'eece314a9dabcd00f6ee4597b62befb5decc0bb840312a34de851e6caef22765',
     '20261121000500_access.sql': '6034e378717fd4fa44e424d27cd2f8962b3b458eeb5b1f557e7802d3329244e7',
+    '20261121000600_journal_in_sets.sql': 'bb7efa66c45c719d9ba3a43efb6412f783ca1ac84413941661627b28840941b2',
+    '20261121000700_retention.sql': '4a3a86ea72be79a688bd70838a3f04f3c4fa09ccf7cab062472dce191bb105a1',
+    '20261121000710_campaign_files.sql': '72ac1a060182fac13a29ab71f0405cacc812f141a3b56f2a5d63d310a921a0a5',
+    '20261121000800_workers_and_time.sql': '85741493e5e4ec095257ce375c01398e0ebbd9a96816609c93530bde131d2586',
   };
   const FOLDER = join(PROJECT_ROOT, 'database/supabase/migrations');
 
