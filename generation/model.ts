@@ -70,6 +70,8 @@ export interface Model {
   readonly provider: ModelProvider;
   /** @throws {ModelError} for every way in which it can fail, with what it cost until then; the signal's reason on abort */
   generate<T>(request: GenerateRequest<T>, call: ModelCall): Promise<Generated<T>>;
+  /** At most what `generate` may cost, repairs left out, in micro-dollars: for the budget, before the call. */
+  estimate<T>(request: GenerateRequest<T>): Micros;
   /** One vector a text, in the order of the texts. @throws like `generate` */
   embed(texts: readonly string[], call: ModelCall): Promise<Embedded>;
 }
