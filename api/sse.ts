@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { once } from 'node:events';
 import { eventsAfter } from '../database/queries/run-events.ts';
 import type { Records } from '../database/records.ts';
-import type { RunEventRow, RunRow } from '../database/tables.ts';
+import type { JsonObject, RunRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
@@ -24,6 +24,30 @@ export interface StreamSource {
   stopping: AbortSignal;
 }
 
+/** One stored event of a thing that has a history. */
+interface StoredEvent {
+  seq: number;
+  type: string;
+  occurred_at: string;
+  data: JsonObject;
+}
+
+/** The history of one thing, and how to tell that it has ended. */
+export interface History {
+  /** What the thing's id is called in the data of its events and in the facts on the bus. */
+  idName: 'runId' | 'ingestId';
+  id: string;
+  /** Number of the last event, once the thing has ended. */
+  lastSeq: number;
+  ended: boolean;
+  /** The stored events after a number, in order. */
+  read(afterSeq: number, limit: number): Promise<StoredEvent[]>;
+  /** The type of the event with which the thing ends. */
+  endType: string;
+  /** What stands for pruned events, so that no reader waits for the end. */
+  end(): StoredEvent;
+}
+
 /**
  * Which event to go on after. An id that the run has not reached cannot have come from here; like anything
  * that is no number, it starts from the beginning: rather twice than never.
@@ -33,19 +57,44 @@ export function resumePoint(given: string | undefined, lastSeq: number): number 
   return seq > lastSeq ? 0 : seq;
 }
 
-/**
- * Sends the events of a run as server-sent events until the run has ended, the reader leaves or the service stops. The rows
- * are the truth: the bus only says that there are new ones (and brings progress, which is not stored and has no id).
- */
-export async function streamRunEvents(
+/** {@link streamHistory} of a run. */
+export function streamRunEvents(
   request: Request,
   response: Response,
   run: RunRow,
   afterSeq: number,
   source: StreamSource,
 ): Promise<void> {
+  const history: History = {
+    idName: 'runId',
+    id: run.id,
+    lastSeq: run.event_seq,
+    ended: ENDED.includes(run.status),
+    read: (after, limit) => eventsAfter(source.records, run.id, after, limit),
+    endType: 'run.finished',
+    end: () => ({
+      seq: run.event_seq,
+      type: 'run.finished',
+      occurred_at: run.completed_at ?? run.created_at,
+      data: { status: run.status, reason: run.status_reason },
+    }),
+  };
+  return streamHistory(request, response, history, afterSeq, source);
+}
+
+/**
+ * Sends the events of a thing as server-sent events until it has ended, the reader leaves or the service stops. The rows
+ * are the truth: the bus only says that there are new ones (and brings progress, which is not stored and has no id).
+ */
+export async function streamHistory(
+  request: Request,
+  response: Response,
+  history: History,
+  afterSeq: number,
+  source: StreamSource,
+): Promise<void> {
   // 204 makes an EventSource stop asking.
-  if (ENDED.includes(run.status) && afterSeq >= run.event_seq) return void response.status(204).end();
+  if (history.ended && afterSeq >= history.lastSeq) return void response.status(204).end();
   response.status(200).set({
     'Content-Type': 'text/event-stream; charset=utf-8',
     'Cache-Control': 'no-cache, no-transform',
@@ -56,33 +105,30 @@ export async function streamRunEvents(
   response.once('close', () => left.abort());
   const signal = AbortSignal.any([left.signal, source.stopping]);
   try {
-    await new RunStream(response, run, afterSeq, source, signal).pump();
+    await new HistoryStream(response, history, afterSeq, source, signal).pump();
   } catch (error) {
-    if (!signal.aborted) source.logger.warn('event stream broke off', { runId: run.id, error });
+    if (!signal.aborted) source.logger.warn('event stream broke off', { [history.idName]: history.id, error });
   } finally {
     response.end();
   }
 }
 
-class RunStream {
+class HistoryStream {
   readonly #response: Response;
-  readonly #run: RunRow;
+  readonly #history: History;
   readonly #source: StreamSource;
   readonly #signal: AbortSignal;
   #seq: number;
-  /** The run had ended when the stream began: its row tells the end even when the events are pruned. */
-  readonly #endedBefore: boolean;
-  /** The run has ended; what is stored by then is all there will be. */
+  /** The thing has ended; what is stored by then is all there will be. */
   #finished: boolean;
   #lastWriteMs: number;
   #news = Promise.withResolvers<void>();
 
-  constructor(response: Response, run: RunRow, afterSeq: number, source: StreamSource, signal: AbortSignal) {
+  constructor(response: Response, history: History, afterSeq: number, source: StreamSource, signal: AbortSignal) {
     this.#response = response;
-    this.#run = run;
+    this.#history = history;
     this.#seq = afterSeq;
-    this.#endedBefore = ENDED.includes(run.status);
-    this.#finished = this.#endedBefore;
+    this.#finished = history.ended;
     this.#source = source;
     this.#signal = signal;
     this.#lastWriteMs = source.clock.now();
@@ -90,7 +136,7 @@ class RunStream {
 
   async pump(): Promise<void> {
     const unsubscribe = this.#source.events.subscribe(({ type, facts }) => {
-      if (facts.runId !== this.#run.id) return;
+      if (facts[this.#history.idName] !== this.#history.id) return;
       if (type === 'step.progress') this.#showProgress(facts);
       else this.#news.resolve();
     });
@@ -112,23 +158,26 @@ class RunStream {
       const rows = await this.#read();
       if (!rows) return false;
       for (const row of rows) {
-        await this.#write(frameOf(row));
+        await this.#write(this.#frameOf(row));
         this.#seq = row.seq;
-        this.#finished ||= row.type === 'run.finished';
+        this.#finished ||= row.type === this.#history.endType;
         if (this.#signal.aborted) return true;
       }
       if (rows.length === ROWS_A_READ) continue;
-      if (this.#endedBefore && this.#seq < this.#run.event_seq) await this.#write(endFrame(this.#run));
+      // It had ended when the stream began: its row tells the end even when the events are pruned.
+      if (this.#history.ended && this.#seq < this.#history.lastSeq)
+        await this.#write(this.#frameOf(this.#history.end()));
       return this.#finished;
     }
   }
 
   /** A database that is away is waited for (null): the reader keeps the stream, and nothing is lost. */
-  async #read(): Promise<RunEventRow[] | null> {
+  async #read(): Promise<StoredEvent[] | null> {
+    const { idName, id } = this.#history;
     try {
-      return await eventsAfter(this.#source.records, this.#run.id, this.#seq, ROWS_A_READ);
+      return await this.#history.read(this.#seq, ROWS_A_READ);
     } catch (error) {
-      this.#source.logger.warn('run events could not be read', { runId: this.#run.id, error });
+      this.#source.logger.warn('events could not be read', { [idName]: id, error });
       return null;
     }
   }
@@ -149,27 +198,15 @@ class RunStream {
     this.#lastWriteMs = this.#source.clock.now();
   }
 
+  #frameOf({ seq, type, occurred_at, data }: StoredEvent): string {
+    const told = { ...data, [this.#history.idName]: this.#history.id, at: occurred_at };
+    return `id: ${seq}\nevent: ${type}\ndata: ${JSON.stringify(told)}\n\n`;
+  }
+
   /** Resolves when the reader can take more. */
   async #write(frame: string): Promise<void> {
     if (this.#signal.aborted) return;
     this.#lastWriteMs = this.#source.clock.now();
     if (!this.#response.write(frame)) await once(this.#response, 'drain', { signal: this.#signal });
   }
-}
-
-function frameOf(row: RunEventRow): string {
-  const data = { ...row.data, runId: row.run_id, at: row.occurred_at };
-  return `id: ${row.seq}\nevent: ${row.type}\ndata: ${JSON.stringify(data)}\n\n`;
-}
-
-/** What stands for the pruned events of a run, so that no reader waits for its end. */
-function endFrame(run: RunRow): string {
-  const data = { status: run.status, reason: run.status_reason };
-  return frameOf({
-    run_id: run.id,
-    seq: run.event_seq,
-    type: 'run.finished',
-    occurred_at: run.completed_at ?? run.created_at,
-    data,
-  });
 }

@@ -2,6 +2,7 @@
 // the other side tells of it.
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
+import { vector } from '@electric-sql/pglite-pgvector';
 import { backendOf } from './embedded-backend.ts';
 import type { Reply, Request, ThreadData } from './embedded-thread.ts';
 
@@ -19,6 +20,7 @@ const reply = (message: Reply) =>
 
 const { folder } = workerData as ThreadData;
 const pglite = await PGlite.create(folder, {
+  extensions: { vector },
   startParams: [
     ...PGlite.defaultStartParams,
     ...Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),

@@ -37,6 +37,9 @@ async function withOneMore(name: string, sql: string): Promise<string> {
   return folder;
 }
 
+/** Those that this server can have: it comes without further extensions. */
+const possibleMigrations = async () => (await readMigrations()).filter(({ requires }) => requires === null);
+
 const ledger = async (pool: Pool) =>
   (await pool.query('select version, name, statements from supabase_migrations.schema_migrations order by version'))
     .rows as {
@@ -48,7 +51,7 @@ const ledger = async (pool: Pool) =>
 describe('migrations', () => {
   test("are applied in order and noted as Supabase's own tool notes them", async () => {
     const pool = (await emptyDatabase())();
-    const files = await readMigrations();
+    const files = await possibleMigrations();
     expect(files.map((file) => file.version)).toEqual(files.map((file) => file.version).toSorted());
     expect(await migrate(pool, silentLogger)).toEqual(files.map((file) => file.version));
     expect(await ledger(pool)).toEqual(files.map(({ version, name, sql }) => ({ version, name, statements: [sql] })));
@@ -65,12 +68,12 @@ describe('migrations', () => {
     const answers = await Promise.all(
       [connect(), connect(), connect(), connect()].map((pool) => migrate(pool, silentLogger)),
     );
-    expect(answers.flat().toSorted()).toEqual((await readMigrations()).map((file) => file.version));
+    expect(answers.flat().toSorted()).toEqual((await possibleMigrations()).map((file) => file.version));
   });
 
   test("go on from where Supabase's tool left", async () => {
     const pool = (await emptyDatabase())();
-    const [first, ...others] = await readMigrations();
+    const [first, ...others] = await possibleMigrations();
     // As `supabase db push` makes it: the ledger of an older version of the tool has no further columns.
     await pool.query('create schema supabase_migrations');
     await pool.query('create table supabase_migrations.schema_migrations (version text not null primary key)');

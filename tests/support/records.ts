@@ -4,6 +4,7 @@ import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
+import { vector } from '@electric-sql/pglite-pgvector';
 import type pg from 'pg';
 import type { ConstructorOptions } from 'pg-boss';
 import { COLUMNS } from '../../database/columns.ts';
@@ -37,22 +38,29 @@ export class MemoryRecords extends SqlRecords {
   }
 }
 
+export interface MemoryOptions {
+  /** With pgvector, as the service itself has it; without, as many a Postgres is. */
+  vectors?: boolean;
+}
+
 /** A migrated database in memory. Make one for a test file (`beforeAll`) and `truncate` it for each test; `close` it in the end. */
-export async function memoryRecords(): Promise<MemoryRecords> {
-  const pglite = await PGlite.create({ loadDataDir: await openAsBlob(await migratedTemplate()) });
+export async function memoryRecords({ vectors = false }: MemoryOptions = {}): Promise<MemoryRecords> {
+  const extensions = vectors ? { vector } : {};
+  const pglite = await PGlite.create({ extensions, loadDataDir: await openAsBlob(await migratedTemplate(vectors)) });
   return new MemoryRecords(pglite);
 }
 
 /** Making a database takes seconds; its migrated files are kept for later test files and runs, named by what made them. */
-async function migratedTemplate(): Promise<string> {
+async function migratedTemplate(vectors: boolean): Promise<string> {
   const hash = createHash('sha256').update(await readFile(join(PROJECT_ROOT, 'package-lock.json')));
   for (const { sql } of await readMigrations()) hash.update(sql);
-  const file = join(tmpdir(), `pipeline-orchestrator-template-${hash.digest('hex').slice(0, 16)}.tar`);
+  const name = `pipeline-orchestrator-template-${hash.digest('hex').slice(0, 16)}${vectors ? '-vectors' : ''}.tar`;
+  const file = join(tmpdir(), name);
   try {
     await access(file);
     return file;
   } catch {
-    const pglite = await PGlite.create();
+    const pglite = await PGlite.create({ extensions: vectors ? { vector } : {} });
     const { pool } = embeddedPool(pglite);
     await migrate(pool, silentLogger);
     await pool.end();
