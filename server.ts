@@ -11,6 +11,10 @@ import type { Records } from './database/records.ts';
 import { ServerClock } from './database/server-clock.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
 import { campaignResumed } from './notifications/messages.ts';
+import { AuditCatchUp } from './generation/briefs/audit-catch-up.ts';
+import { BriefControl } from './generation/briefs/brief-control.ts';
+import { makeModel } from './generation/model-layer.ts';
+import { templates } from './generation/rules/templates.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { EngineGate } from './runs/engine-gate.ts';
 import { leaseTimes } from './runs/lease.ts';
@@ -100,12 +104,15 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const origins = originPolicy(config);
   const http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock });
   stack.defer(() => http.close());
+  const model = makeModel(config.model, { clock, logger, templates });
+  stack.defer(() => model.close());
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
   const claims = new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs });
   const orchestrator = new Orchestrator({
     ...shared,
     http,
+    model,
     enqueue,
     journal: new Journal(records),
     claims,
@@ -140,6 +147,11 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
         nowMs: clock.now(),
       }),
   });
+  const runs = new RunControl({
+    ...shared,
+    enqueue,
+    cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason),
+  });
   return {
     metrics,
     budget,
@@ -158,7 +170,9 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     }),
     retention: new Retention(shared),
     files: new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir }),
-    runs: new RunControl({ ...shared, enqueue, cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason) }),
+    runs,
+    briefs: new BriefControl({ records, runs, clock }),
+    auditCatchUp: new AuditCatchUp({ ...shared, runs }),
     health: { ready: readiness(records, queue, clock) },
   };
 }
@@ -172,7 +186,7 @@ async function startParts(
   database: Database,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { orchestrator, queue, keeper, recovery, retention, dispatcher, files, scheduler } = parts;
+  const { orchestrator, queue, keeper, recovery, retention, dispatcher, files, scheduler, auditCatchUp } = parts;
   stack.defer(() => dispatcher.stop());
   if (database.kind === 'embedded') await recovery.voidLeases();
   stack.defer(() => keeper.stop());
@@ -191,6 +205,8 @@ async function startParts(
   scheduler.start();
   stack.defer(() => retention.stop());
   retention.start();
+  stack.defer(() => auditCatchUp.stop());
+  auditCatchUp.start();
 }
 
 /** Says what keeps the service from starting, without a stack where the operator can mend it. */

@@ -7,6 +7,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
+import type { BriefControl } from '../generation/briefs/brief-control.ts';
 import type { BudgetStatus } from './shapes/budget.ts';
 
 /** What the routes may do with campaigns; `input` is whatever the client sent. */
@@ -38,6 +39,9 @@ export interface RunsPort {
   ): Promise<{ status: string }>;
 }
 
+/** What the routes may do with briefs; implemented by generation/briefs/brief-control.ts. */
+export type BriefsPort = Pick<BriefControl, 'submit' | 'find' | 'cancel' | 'retry'>;
+
 /** What the service needs to do its work, one by one. */
 export interface ReadyReport {
   ready: boolean;
@@ -53,6 +57,7 @@ export interface ApiDeps {
   events: EventBus;
   campaigns: CampaignsPort;
   runs: RunsPort;
+  briefs: BriefsPort;
   budget: {
     /** Where a campaign stands in its budget. */
     status(campaign: { id: string; timezone: string; budget: BudgetDefinition }): Promise<BudgetStatus>;

@@ -1,5 +1,6 @@
 import { makeOpenApi } from './openapi.ts';
 import type { Operation } from './operation.ts';
+import { briefOperations } from './routes/briefs.ts';
 import { budgetOperations } from './routes/budget.ts';
 import { campaignCheckOperations } from './routes/campaign-checks.ts';
 import { campaignRunOperations } from './routes/campaign-runs.ts';
@@ -21,6 +22,7 @@ export const operations: readonly Operation[] = [
   ...campaignRunOperations,
   ...runOperations,
   ...runEventOperations,
+  ...briefOperations,
   ...scheduleOperations,
   ...notificationOperations,
   ...serviceOperations,

@@ -46,6 +46,8 @@ export interface History {
   endType: string;
   /** What stands for pruned events, so that no reader waits for the end. */
   end(): StoredEvent;
+  /** In which words an event is shown; asked for each once, in their order. As it is stored where this is left out. */
+  tell?(event: StoredEvent): Pick<StoredEvent, 'type' | 'data'>;
 }
 
 /**
@@ -64,8 +66,10 @@ export function streamRunEvents(
   run: RunRow,
   afterSeq: number,
   source: StreamSource,
+  tell?: NonNullable<History['tell']>,
 ): Promise<void> {
   const history: History = {
+    ...(tell ? { tell } : {}),
     idName: 'runId',
     id: run.id,
     lastSeq: run.event_seq,
@@ -198,7 +202,9 @@ class HistoryStream {
     this.#lastWriteMs = this.#source.clock.now();
   }
 
-  #frameOf({ seq, type, occurred_at, data }: StoredEvent): string {
+  #frameOf(event: StoredEvent): string {
+    const { seq, occurred_at } = event;
+    const { type, data } = this.#history.tell?.(event) ?? event;
     const told = { ...data, [this.#history.idName]: this.#history.id, at: occurred_at };
     return `id: ${seq}\nevent: ${type}\ndata: ${JSON.stringify(told)}\n\n`;
   }

@@ -1,5 +1,7 @@
 import { ownField, jsonPath } from '../shared/json.ts';
 import { nearest } from '../shared/nearest.ts';
+import { stepKinds } from '../steps/registry.ts';
+import { STEP_DEFAULTS } from './defaults.ts';
 import type { DefinitionEnvironment } from './environment.ts';
 import { CHANNEL, ENV_REFERENCE } from './notification-schema.ts';
 import type { ProblemList } from './problem-list.ts';
@@ -26,8 +28,33 @@ function endpointProblem(text: string, { origins }: DefinitionEnvironment): [str
   return [`is refused: ${message}`, mend ?? ENDPOINT_MEND];
 }
 
-/** Checks the addresses that a step calls. */
+/** What only a step that calls an engine has. Of those with a default, that default is harmless: definitions write it out. */
+const ENGINE_FIELDS: Record<string, unknown> = {
+  endpoint: undefined,
+  statusEndpoint: undefined,
+  cancelEndpoint: undefined,
+  terminalEvents: undefined,
+  method: STEP_DEFAULTS.method,
+  protocol: STEP_DEFAULTS.protocol,
+  pollInterval: STEP_DEFAULTS.pollInterval,
+};
+
+function checkNoEngine(view: StepView, kind: string, problems: ProblemList): void {
+  for (const [field, harmless] of Object.entries(ENGINE_FIELDS)) {
+    const value = ownField(view.raw, field);
+    if (value === undefined || value === null || value === harmless) continue;
+    problems.add(
+      jsonPath([...view.keys, field]),
+      `is for steps that call an engine; ${kind} calls none`,
+      'leave it out',
+    );
+  }
+}
+
+/** Checks the addresses that a step calls, or that it has none where it calls no engine. */
 export function checkEndpoints(view: StepView, env: DefinitionEnvironment, problems: ProblemList): void {
+  const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
+  if (kind?.engine === null) return checkNoEngine(view, kind.kind, problems);
   for (const field of ['endpoint', 'statusEndpoint', 'cancelEndpoint']) {
     const value = ownField(view.raw, field);
     if (typeof value !== 'string' || value.trim() === '') continue;

@@ -9,6 +9,7 @@ const LONGEST_URL = 2_000;
 const kindList = Object.values(stepKinds);
 const inKinds = (say: (kind: (typeof kindList)[number]) => unknown) =>
   kindList.map((kind) => `${kind.kind} ${String(say(kind))}`).join(', ');
+const paths = kindList.flatMap((kind) => (kind.engine === null ? [] : [`${kind.kind} ${kind.defaultPath}`])).join(', ');
 
 function endpoint(description: string) {
   return z.string().trim().min(1).max(LONGEST_URL).optional().meta({ description });
@@ -40,7 +41,7 @@ export const stepInput = z.strictObject({
     .optional()
     .meta({ description: 'Unique in the campaign; the kind of the step when left out.' }),
   engine: z.enum(engineNames).meta({
-    description: `Which engine works: ${engineNames.join(', ')}.`,
+    description: `Which engine works, or what the service writes itself: ${engineNames.join(', ')}.`,
   }),
   kind: z
     .enum(Object.keys(stepKinds))
@@ -51,7 +52,7 @@ export const stepInput = z.strictObject({
         .join(' ')}`,
     }),
   endpoint: endpoint(
-    `Address of the engine, or a path at its configured address (${inKinds((kind) => kind.defaultPath)}).`,
+    `Address of the engine, or a path at its configured address (${paths}). Other kinds call no engine.`,
   ),
   method: z
     .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])

@@ -20,7 +20,7 @@ function prefixOf(base: URL, endpointPaths: readonly string[]): string {
  * The addresses of a step. An absolute endpoint stands as it is; a path, or the kind's own path where the step names none,
  * is put behind the engine's configured address. The path of that address stays in front (`https://host/tenant`), unless it
  * ends with the endpoint already (`http://host/api/prospect`).
- * @throws {RangeError} for a step of a kind that the registry does not have
+ * @throws {RangeError} for a step of a kind that the registry does not have, or that calls no engine
  */
 export function stepUrls(
   step: Pick<StepDefinition, 'kind' | 'endpoint' | 'statusEndpoint' | 'cancelEndpoint'>,
@@ -28,12 +28,12 @@ export function stepUrls(
 ): StepUrls {
   const kind = Object.hasOwn(stepKinds, step.kind) ? stepKinds[step.kind] : undefined;
   if (!kind) throw new RangeError(`no kind of step is called ${JSON.stringify(step.kind)}`);
-  const ownPaths = Object.values(stepKinds)
-    .filter((other) => other.engine === kind.engine)
-    .map((other) => other.defaultPath);
+  if (kind.engine === null) throw new RangeError(`steps of kind ${step.kind} call no engine`);
+  const { engine } = kind;
+  const ownPaths = Object.values(stepKinds).flatMap((other) => (other.engine === engine ? [other.defaultPath] : []));
   const absolute = (endpoint: string): string => {
     if (!endpoint.startsWith('/')) return new URL(endpoint).href;
-    const base = new URL(engines[kind.engine]);
+    const base = new URL(engines[engine]);
     const wanted = new URL(endpoint, 'http://engine');
     base.pathname = prefixOf(base, [wanted.pathname, ...ownPaths]) + wanted.pathname;
     if (wanted.search !== '') base.search = wanted.search;

@@ -23,6 +23,17 @@ export interface RetryOptions {
   from: 'failed' | 'start';
   /** The definition that the run had, or the campaign's present one. */
   definition: 'pinned' | 'latest';
+  /** Steps that run again although they completed, once another one does. */
+  again?: readonly string[];
+  /** Of the new run. Whoever asks for the same one twice gets one run and a CONFLICT; made anew where it is left out. */
+  runId?: string;
+}
+
+export interface StartOptions {
+  /** Run even while paused. */
+  force: boolean;
+  /** What this run does, instead of what its campaign says; the campaign's budget and overlap policy hold all the same. */
+  definition?: CampaignDefinition;
 }
 
 export interface Resolution {
@@ -52,7 +63,7 @@ export class RunControl {
    * Starts a run now, whatever the schedule says; the budget and the overlap policy hold all the same.
    * @throws {NotFoundError} @throws {ConflictError} CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
    */
-  async start(campaignId: string, options: { force: boolean }): Promise<{ runId: string }> {
+  async start(campaignId: string, options: StartOptions): Promise<{ runId: string }> {
     const [campaign] = await this.#deps.records.select('campaigns', {
       where: [
         { column: 'id', op: 'eq', value: campaignId },
@@ -60,10 +71,14 @@ export class RunControl {
       ],
     });
     if (!campaign) throw new NotFoundError('campaign', campaignId);
-    const definition = campaign.config as unknown as CampaignDefinition;
+    const definition = options.definition ?? (campaign.config as unknown as CampaignDefinition);
     return this.#admit(
       campaignId,
-      { trigger: 'manual', steps_total: flattenSteps(definition.steps).length },
+      {
+        trigger: 'manual',
+        steps_total: flattenSteps(definition.steps).length,
+        ...(options.definition ? { definition } : {}),
+      },
       options.force,
     );
   }
@@ -134,9 +149,10 @@ export class RunControl {
         retry_of: runId,
         definition: options.definition === 'latest' ? campaign.config : run.definition,
         steps_total: total,
-        carried_steps: carried,
+        carried_steps: carried.filter((step) => !options.again?.includes(step.name)),
       },
       true,
+      options.runId,
     );
   }
 
@@ -178,9 +194,13 @@ export class RunControl {
     return run;
   }
 
-  async #admit(campaignId: string, run: Record<string, unknown>, force: boolean): Promise<{ runId: string }> {
+  async #admit(
+    campaignId: string,
+    run: Record<string, unknown>,
+    force: boolean,
+    runId = newId(this.#deps.clock.now()),
+  ): Promise<{ runId: string }> {
     const { records, clock, events, enqueue } = this.#deps;
-    const runId = newId(clock.now());
     const answer = await records.call<Admission>('start_run', {
       p_campaign_id: campaignId,
       p_run: { id: runId, ...run },

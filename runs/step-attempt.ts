@@ -1,18 +1,21 @@
 import type { JsonObject } from '../database/tables.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { StepDefinition } from '../campaigns/definition.ts';
-import type { EngineCall, EngineHttp, StepContext, StepKind, StepLog, StepResult } from '../steps/step.ts';
+import type { Model } from '../generation/model.ts';
+import type { EngineHttp, StepFacts, StepKind, StepLog, StepResult } from '../steps/step.ts';
 import { StepError } from '../steps/step.ts';
 import { asStepError } from './reasons.ts';
+import type { StepCall } from './step-call.ts';
 
 export interface AttemptInput {
   kind: StepKind;
   step: StepDefinition;
-  call: EngineCall;
+  call: StepCall;
   runId: string;
   campaignId: string;
   attempt: number;
   http: EngineHttp;
+  model: Model;
   log: StepLog;
   clock: Clock;
   /** Aborts when the run has to stop. */
@@ -41,22 +44,8 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
     () => limit.abort(timeoutError(step)),
     () => undefined,
   );
-  const context: StepContext = {
-    runId: input.runId,
-    campaignId: input.campaignId,
-    stepName: step.name,
-    attempt: input.attempt,
-    call: input.call,
-    effect: step.effect,
-    idempotencyKey: `${input.runId}/${step.name}`,
-    signal: AbortSignal.any([input.signal, limit.signal]),
-    clock,
-    http: input.http,
-    progress: (facts) => input.progress(clean(facts, input.redact)),
-    log: input.log,
-  };
   try {
-    const result = await input.kind.execute(context);
+    const result = await execute(input, AbortSignal.any([input.signal, limit.signal]));
     return { ok: true, result: { ...result, output: clean(result.output, input.redact) } };
   } catch (error) {
     if (limit.signal.aborted && !input.signal.aborted) return { ok: false, error: timeoutError(step) };
@@ -66,6 +55,25 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
     done.abort(ENDED);
     await timer;
   }
+}
+
+function execute(input: AttemptInput, signal: AbortSignal): Promise<StepResult> {
+  const { kind, step, call, model, http } = input;
+  const facts: StepFacts = {
+    runId: input.runId,
+    campaignId: input.campaignId,
+    stepName: step.name,
+    attempt: input.attempt,
+    effect: step.effect,
+    idempotencyKey: `${input.runId}/${step.name}`,
+    signal,
+    clock: input.clock,
+    progress: (told) => input.progress(clean(told, input.redact)),
+    log: input.log,
+  };
+  if (kind.engine === null) return kind.execute({ ...facts, model, params: call.params, previous: call.previous });
+  if (!call.engine) throw new RangeError(`a step of kind ${kind.kind} needs a call`);
+  return kind.execute({ ...facts, call: call.engine, http });
 }
 
 function timeoutError(step: StepDefinition): StepError {

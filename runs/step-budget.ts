@@ -50,15 +50,22 @@ export class StepBudget {
   /**
    * Writes the beginning of the next attempt and holds its estimate, in one commit, before anything is asked of the engine. Null
    * when there is only money in the way that others hold: that may come back, so it is worth another try a little later.
+   * @param expected what the step may cost in micro-dollars, used while neither its definition nor earlier runs say it
    * @param giveUpAt when that is not worth another try any more, in milliseconds since the epoch
    * @throws {RefusedByBudget}
    */
-  async begin(session: RunSession, step: StepDefinition, row: StepRow, giveUpAt: number): Promise<BegunAttempt | null> {
+  async begin(
+    session: RunSession,
+    step: StepDefinition,
+    row: StepRow,
+    expected: Micros,
+    giveUpAt: number,
+  ): Promise<BegunAttempt | null> {
     const { clock, ledger } = this.#deps;
     for (;;) {
       if (session.stopping) throw new ServiceStoppingError();
       const begun = beginAttempt(row, iso(clock.now()));
-      const request = requestOf(session, step, begun.attempts);
+      const request = requestOf(session, step, begun.attempts, expected);
       refuseTooDear(session, request.amount);
       const hold = ledger.hold(request);
       const answer = await session.begin({
@@ -148,14 +155,14 @@ export class StepBudget {
   }
 }
 
-function requestOf(session: RunSession, step: StepDefinition, attempt: number): ReservationRequest {
+function requestOf(session: RunSession, step: StepDefinition, attempt: number, expected = 0): ReservationRequest {
   const { estimatedCost, name } = step;
   return {
     key: `${session.id}/${name}/${attempt}`,
     campaign: session.terms,
     runId: session.id,
     stepName: name,
-    amount: estimatedCost === undefined ? (session.history[name] ?? 0) : dollarsToMicros(estimatedCost),
+    amount: estimatedCost === undefined ? (session.history[name] ?? expected) : dollarsToMicros(estimatedCost),
   };
 }
 

@@ -3,6 +3,7 @@ import type { StepDefinition } from '../campaigns/definition.ts';
 import { FencedError } from '../database/journal.ts';
 import type { Records } from '../database/records.ts';
 import type { StepRow } from '../database/tables.ts';
+import type { Model } from '../generation/model.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { Release } from '../shared/fair-slots.ts';
@@ -10,14 +11,14 @@ import { DatabaseUnavailableError } from '../shared/errors.ts';
 import { type Logger, makeRedactor } from '../shared/logger.ts';
 import { withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
-import { type EngineCall, type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
+import { type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
 import type { EngineGate } from './engine-gate.ts';
 import { asStepError, ServiceStoppingError } from './reasons.ts';
 import { isDoubtful, mayRepeat, mustSettle, nextAttempt } from './repeat-rules.ts';
 import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
 import { type BegunAttempt, RefusedByBudget, StepBudget } from './step-budget.ts';
-import { engineCallOf } from './step-call.ts';
+import { type StepCall, stepCallOf } from './step-call.ts';
 import { endAttempt, isUnderWay, openStepRow, settledFacts } from './step-rows.ts';
 import { type StepOutcome, StepSettlement } from './step-settlement.ts';
 
@@ -25,6 +26,7 @@ export interface StepRunnerDependencies {
   records: Records;
   ledger: BudgetLedger;
   http: EngineHttp;
+  model: Model;
   gate: EngineGate;
   clock: Clock;
   logger: Logger;
@@ -35,6 +37,8 @@ export interface StepRunnerDependencies {
 
 const DATABASE_RETRY_MS = 500;
 const HELD_RETRY_MS = 250;
+/** Where no engine is called, nobody stands in line for it. */
+const FREE: Release = () => undefined;
 
 /** Drives one step: budget, attempts, settlement, record. */
 export class StepRunner {
@@ -65,7 +69,7 @@ export class StepRunner {
         return this.#settlement.unknown(session, row, 'The service stopped while this step was under way.');
     }
     try {
-      const call = engineCallOf(session, step, this.#deps.config);
+      const call = stepCallOf(session, step, this.#deps.config);
       return await this.#attempts(session, step, row, call);
     } catch (error) {
       if (error instanceof RefusedByBudget) return { how: 'refused', refusal: error.refusal };
@@ -84,12 +88,12 @@ export class StepRunner {
       : this.#settlement.failed(session, charged, error);
   }
 
-  async #attempts(session: RunSession, step: StepDefinition, opened: StepRow, call: EngineCall): Promise<StepOutcome> {
+  async #attempts(session: RunSession, step: StepDefinition, opened: StepRow, call: StepCall): Promise<StepOutcome> {
     let row = opened;
     let lastError: StepError | undefined;
     const attempt = async () => {
       lastError = undefined;
-      const { begun, leave } = await this.#begin(session, step, row, call.url);
+      const { begun, leave } = await this.#begin(session, step, row, call);
       row = begun.row;
       try {
         const ended = await this.#attemptOnce(session, step, begun, call);
@@ -131,15 +135,17 @@ export class StepRunner {
     session: RunSession,
     step: StepDefinition,
     row: StepRow,
-    url: string,
+    call: StepCall,
   ): Promise<{ begun: BegunAttempt; leave: Release }> {
-    const { clock } = this.#deps;
+    const { clock, model } = this.#deps;
     const giveUpAt = clock.now() + step.timeout;
+    const kind = stepKinds[step.kind];
+    const expected = kind?.engine === null ? kind.estimate(call.params, model) : 0;
     for (let told = false; ; told = true) {
-      const leave = await this.#placeAt(session, step, url);
+      const leave = call.engine ? await this.#placeAt(session, step, call.engine.url) : FREE;
       let begun: BegunAttempt | null = null;
       try {
-        begun = await this.#budget.begin(session, step, row, giveUpAt);
+        begun = await this.#budget.begin(session, step, row, expected, giveUpAt);
         if (begun) return { begun, leave };
       } finally {
         if (!begun) leave();
@@ -176,9 +182,9 @@ export class StepRunner {
     session: RunSession,
     step: StepDefinition,
     begun: BegunAttempt,
-    call: EngineCall,
+    call: StepCall,
   ): Promise<{ row: StepRow; error?: StepError }> {
-    const { clock, http, logger } = this.#deps;
+    const { clock, http, model, logger } = this.#deps;
     const { row } = begun;
     await this.#makeSure(session);
     const outcome = await attemptStep({
@@ -189,6 +195,7 @@ export class StepRunner {
       campaignId: session.run.campaign_id,
       attempt: row.attempts,
       http,
+      model,
       clock,
       log: logger.child({ runId: session.id, campaignId: session.run.campaign_id, step: step.name }),
       signal: session.signal,

@@ -37,6 +37,7 @@ export class StepSettlement {
       status: 'failed',
       completed_at: iso(this.#deps.clock.now()),
       error: { code, message, retryable },
+      output: error.output,
     };
     await session.write({
       steps: [settled],

@@ -44,6 +44,7 @@ export class ValidationError extends AppError {
 /** Where the ids of a thing, or the names, are found, and which parameter holds them. */
 const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
   campaign: ['id', 'list the ids with GET /api/campaigns'],
+  brief: ['runId', 'list the ids with GET /api/briefs'],
   run: ['id', 'list the ids with GET /api/runs'],
   'step of a run': ['name', 'list the steps of the run with GET /api/runs/{id}'],
 };

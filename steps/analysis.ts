@@ -12,7 +12,7 @@ import {
 } from './answer-fields.ts';
 import { anyParams } from './engine-params.ts';
 import { refuseIfAllFailed } from './items.ts';
-import type { EngineAnswer, EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
+import type { EngineAnswer, EngineStepKind, EngineTraits, StepContext, StepResult } from './step.ts';
 import { outputOf } from './step-output.ts';
 
 /** `complete` and `failed` come once a lead here, unless `complete` carries the totals. */
@@ -60,7 +60,7 @@ async function execute(context: StepContext): Promise<StepResult> {
   };
 }
 
-export const analysis: StepKind = {
+export const analysis: EngineStepKind = {
   kind: 'analysis',
   description: 'Analyses leads and grades them.',
   engine: 'analysis',

@@ -1,7 +1,7 @@
 import { chargeableCost, costOf, countAt, outcomeOf, resultsOf, sumCounts } from './answer-fields.ts';
 import { anyParams } from './engine-params.ts';
 import { refuseIfAllFailed } from './items.ts';
-import type { EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
+import type { EngineStepKind, EngineTraits, StepContext, StepResult } from './step.ts';
 import { outputOf } from './step-output.ts';
 
 /** An `error` frame concerns one lead; the others go on. */
@@ -26,7 +26,7 @@ async function execute(context: StepContext): Promise<StepResult> {
   };
 }
 
-export const outreach: StepKind = {
+export const outreach: EngineStepKind = {
   kind: 'outreach',
   description: 'Composes e-mails for analysed leads; sends nothing.',
   engine: 'outreach',

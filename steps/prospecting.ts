@@ -1,6 +1,6 @@
 import { chargeableCost, costOf, countAt, outcomeOf, resultsOf, sumCounts } from './answer-fields.ts';
 import { anyParams } from './engine-params.ts';
-import type { EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
+import type { EngineStepKind, EngineTraits, StepContext, StepResult } from './step.ts';
 import { outputOf } from './step-output.ts';
 
 const traits: EngineTraits = { terminalEvents: ['complete', 'done'], errorFramesArePerItem: false };
@@ -24,7 +24,7 @@ async function execute(context: StepContext): Promise<StepResult> {
   };
 }
 
-export const prospecting: StepKind = {
+export const prospecting: EngineStepKind = {
   kind: 'prospecting',
   description: 'Finds prospects for a brief and saves them.',
   engine: 'prospecting',

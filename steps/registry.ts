@@ -1,25 +1,33 @@
 import { analysis } from './analysis.ts';
+import { copy } from './copy.ts';
 import { outreach } from './outreach.ts';
+import { poster } from './poster.ts';
 import { prospecting } from './prospecting.ts';
 import { sender } from './sender.ts';
+import { social } from './social.ts';
 import type { StepKind } from './step.ts';
 
 /** Every kind of step, one line each, alphabetical. The campaign schema, its JSON Schema and the docs derive from this. */
 export const stepKinds: Record<string, StepKind> = {
   analysis,
-  // Generation kinds (copy, poster, audit …) stand here, each on its line.
+  copy,
   outreach,
+  poster,
   prospecting,
   sender,
+  social,
 };
 
 /** What a campaign may write as `engine`, and the kind that it means. `compose` is what some files call `outreach`. */
 const ENGINES: Record<string, string> = {
   analysis: 'analysis',
   compose: 'outreach',
+  copy: 'copy',
   outreach: 'outreach',
+  poster: 'poster',
   prospecting: 'prospecting',
   sender: 'sender',
+  social: 'social',
 };
 
 export const engineNames: string[] = Object.keys(ENGINES);

@@ -13,7 +13,7 @@ import {
 import { engineMessage, invalidAnswer } from './engine-errors.ts';
 import { anyParams } from './engine-params.ts';
 import { refuseIfAllFailed } from './items.ts';
-import type { EngineAnswer, EngineTraits, StepContext, StepKind, StepResult } from './step.ts';
+import type { EngineAnswer, EngineStepKind, EngineTraits, StepContext, StepResult } from './step.ts';
 import { outputOf } from './step-output.ts';
 
 const traits: EngineTraits = { terminalEvents: ['complete', 'summary', 'done'], errorFramesArePerItem: true };
@@ -68,7 +68,7 @@ async function execute(context: StepContext): Promise<StepResult> {
   };
 }
 
-export const sender: StepKind = {
+export const sender: EngineStepKind = {
   kind: 'sender',
   description: 'Sends composed e-mails. Never repeated by itself: a send whose end is unknown asks a person.',
   engine: 'outreach',

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import type { JsonObject } from '../database/tables.ts';
+import type { JsonObject, StepStatus } from '../database/tables.ts';
+import type { Model } from '../generation/model.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Micros } from '../shared/money.ts';
 
@@ -27,23 +28,45 @@ export interface EngineCall {
   terminalEvents?: readonly string[];
 }
 
-/** What a step may use. It gets no database, no budget and no other way to the outside. */
-export interface StepContext {
+/** What every step may use. It gets no database, no budget and no other way to the outside. */
+export interface StepFacts {
   runId: string;
   campaignId: string;
   stepName: string;
   attempt: number;
-  call: EngineCall;
   effect: Effect;
   /** The same on every retry of this step of this run: `<runId>/<stepName>`. */
   idempotencyKey: string;
   /** Aborts on time-out, cancel and stop. */
   signal: AbortSignal;
   clock: Clock;
-  http: EngineHttp;
   /** Shows progress to whoever watches; never stored, at most a few a second are passed on. */
   progress(facts: JsonObject): void;
   log: StepLog;
+}
+
+/** What a step that calls an engine may use. */
+export interface StepContext extends StepFacts {
+  call: EngineCall;
+  http: EngineHttp;
+}
+
+/** An earlier step of the run, as a later one sees it. */
+export interface PreviousStep {
+  name: string;
+  kind: string;
+  status: StepStatus;
+  output: JsonObject | null;
+  error: { code: string; message: string } | null;
+}
+
+/** What a step that works with a model may use. */
+export interface ModelStepContext extends StepFacts {
+  /** The step's own, with references filled in. */
+  params: JsonObject;
+  model: Model;
+  /** In the order of the definition; without the steps that run beside this one. */
+  previous: readonly PreviousStep[];
 }
 
 export interface StepLog {
@@ -78,6 +101,8 @@ export interface StepErrorOptions {
   retryAfterMs?: number;
   /** Whether the engine's own answer settles that nothing was done or that it failed; a `once` step is then `failed`. */
   definite?: boolean;
+  /** What there is although the step failed; kept with its row. */
+  output?: JsonObject;
 }
 
 /** A step failed. `code` stands in docs/errors.md. */
@@ -88,6 +113,7 @@ export class StepError extends Error {
   readonly worked: 'no' | 'maybe';
   readonly retryAfterMs: number | undefined;
   readonly definite: boolean;
+  readonly output: JsonObject | null;
 
   constructor(code: string, message: string, options: StepErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -98,6 +124,7 @@ export class StepError extends Error {
     this.worked = options.worked ?? 'maybe';
     this.retryAfterMs = options.retryAfterMs;
     this.definite = options.definite ?? true;
+    this.output = options.output ?? null;
   }
 }
 
@@ -136,19 +163,34 @@ export interface EngineTraits {
   closingEvent?: string;
 }
 
-/** A kind of step: one file in steps/, one line in steps/registry.ts. */
-export interface StepKind {
+/** What there is to say about every kind of step: one file in steps/, one line in steps/registry.ts. */
+interface KindFacts {
   kind: string;
   /** One sentence for the docs and the JSON Schema. */
   description: string;
-  /** Which `ENGINE_*_URL` gives the address when the step names none, and the path there. */
-  engine: 'prospecting' | 'analysis' | 'outreach';
-  defaultPath: string;
   defaultEffect: Effect;
   /** Milliseconds. */
   defaultTimeout: number;
   /** Checks `params` before anything is stored; most kinds let every object through. */
   params: z.ZodType<JsonObject>;
+}
+
+/** A kind whose work an engine does. */
+export interface EngineStepKind extends KindFacts {
+  /** Which `ENGINE_*_URL` gives the address when the step names none, and the path there. */
+  engine: 'prospecting' | 'analysis' | 'outreach';
+  defaultPath: string;
   /** @throws {StepError} */
   execute(context: StepContext): Promise<StepResult>;
 }
+
+/** A kind whose work this service does with a model. It calls no engine, so it has no address and no dialect. */
+export interface ModelStepKind extends KindFacts {
+  engine: null;
+  /** Micro-dollars that one attempt may cost, for the budget, while neither the campaign nor earlier runs say it. */
+  estimate(params: JsonObject, model: Model): Micros;
+  /** @throws {StepError} */
+  execute(context: ModelStepContext): Promise<StepResult>;
+}
+
+export type StepKind = EngineStepKind | ModelStepKind;

@@ -6,6 +6,7 @@ import { Journal } from '../../database/journal.ts';
 import { campaignsOfActive } from '../../database/queries/runs.ts';
 import { recordTypes, SqlRecords } from '../../database/sql.ts';
 import type { JsonObject } from '../../database/tables.ts';
+import { makeModel } from '../../generation/model-layer.ts';
 import { Orchestrator } from '../../orchestrator.ts';
 import { EngineGate } from '../../runs/engine-gate.ts';
 import { RunQueue } from '../../scheduler/run-queue.ts';
@@ -91,6 +92,7 @@ export async function drainWithOrchestrator(url: string, runs: number, inFlight:
   const orchestrator = new Orchestrator({
     records,
     http,
+    model: makeModel(config.model, { clock: systemClock, logger: silentLogger, templates: {} }),
     config,
     journal: new Journal(records),
     claims: new Claims({ records, clock: systemClock, worker: 'bench', validMs: 60_000 }),

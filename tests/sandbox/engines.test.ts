@@ -4,7 +4,7 @@ import { analysis } from '../../steps/analysis.ts';
 import { outreach } from '../../steps/outreach.ts';
 import { prospecting } from '../../steps/prospecting.ts';
 import { sender } from '../../steps/sender.ts';
-import type { EngineCall, StepKind, StepResult } from '../../steps/step.ts';
+import type { EngineCall, EngineStepKind, StepResult } from '../../steps/step.ts';
 import { TestClock } from '../support/clock.ts';
 import { type Bench, failureOf, makeBench } from '../steps/harness.ts';
 
@@ -25,7 +25,7 @@ afterEach(async () => {
   await engines.close();
 });
 
-function run(kind: StepKind, call: Partial<EngineCall> = {}, runId = 'run-1'): Promise<StepResult> {
+function run(kind: EngineStepKind, call: Partial<EngineCall> = {}, runId = 'run-1'): Promise<StepResult> {
   const url = engines.urls[kind.engine] + kind.defaultPath;
   const rest = { runId, idempotencyKey: `${runId}/${kind.kind}`, effect: kind.defaultEffect };
   return kind.execute(bench.context({ url, ...call }, rest));

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { JsonObject } from '../../database/tables.ts';
 import { type OriginPolicy, originPolicy } from '../../shared/origins.ts';
 import { type EngineClientOptions, makeEngineClient } from '../../steps/engine-client.ts';
-import type { EngineCall, EngineTraits, StepContext, StepKind, StepResult } from '../../steps/step.ts';
+import type { EngineCall, EngineStepKind, EngineTraits, StepContext, StepResult } from '../../steps/step.ts';
 import { StepError } from '../../steps/step.ts';
 import { TestClock } from '../support/clock.ts';
 
@@ -128,7 +128,7 @@ export const plainTraits: EngineTraits = { terminalEvents: ['complete'], errorFr
 
 /** Runs a step kind once against a handler, and closes everything. */
 export async function runKind(
-  kind: StepKind,
+  kind: EngineStepKind,
   handler: Handler,
   call: Partial<EngineCall> = {},
   path = kind.defaultPath,

@@ -8,9 +8,9 @@ describe('the registry of step kinds', () => {
     for (const [name, kind] of Object.entries(stepKinds)) {
       expect(kind.kind).toBe(name);
       expect(kind.description).toMatch(/^[A-Z].*\.$/);
-      expect(kind.defaultPath).toMatch(/^\/api\//);
+      if (kind.engine !== null) expect(kind.defaultPath).toMatch(/^\/api\//);
       expect(kind.defaultTimeout).toBeGreaterThan(0);
-      expect(kind.params.safeParse({ any: { thing: [1] } }).success).toBe(true);
+      expect(kind.params.safeParse({ any: { thing: [1] } }).success).toBe(kind.engine !== null);
     }
   });
 

@@ -64,6 +64,12 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
         return { status: 'queued' };
       },
     },
+    briefs: {
+      submit: () => Promise.reject(new Error('not here')),
+      find: (id) => Promise.reject(new NotFoundError('brief', id)),
+      cancel: (id) => Promise.reject(new NotFoundError('brief', id)),
+      retry: (id) => Promise.reject(new NotFoundError('brief', id)),
+    },
     budget: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),
     health: { ready: async () => ({ ready: true, checks: [{ name: 'database', ok: true }] }) },
     metrics: new Registry(),

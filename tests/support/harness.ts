@@ -5,6 +5,9 @@ import { Claims } from '../../database/claims.ts';
 import { Journal } from '../../database/journal.ts';
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow, RunRow, StepRow } from '../../database/tables.ts';
+import type { Model } from '../../generation/model.ts';
+import { makeModel } from '../../generation/model-layer.ts';
+import { templates } from '../../generation/rules/templates.ts';
 import { Orchestrator } from '../../orchestrator.ts';
 import { EngineGate } from '../../runs/engine-gate.ts';
 import { RunControl } from '../../runs/run-control.ts';
@@ -23,6 +26,8 @@ export interface HarnessOptions {
   engines: { prospecting: string; analysis: string; outreach: string };
   worker?: string;
   env?: Record<string, string>;
+  /** The offline writer when not given. */
+  model?: Model;
 }
 
 /** One worker without a queue and without a schedule: what is started is executed at once, in this process. */
@@ -57,6 +62,7 @@ export class Harness {
     this.orchestrator = new Orchestrator({
       ...shared,
       http: this.#http,
+      model: options.model ?? makeModel(config.model, { clock: this.clock, logger: silentLogger, templates }),
       enqueue,
       journal: new Journal(this.records),
       claims: new Claims({

@@ -1,0 +1,83 @@
+import type { CampaignDefinition, StepDefinition } from '../../campaigns/definition.ts';
+import type { Iso, JsonObject } from '../../database/tables.ts';
+import { type ArtifactKind, type Channel } from '../artifacts.ts';
+import type { PriorWork } from '../agents/agent.ts';
+import type { NormalizedBrief } from '../normalized-brief.ts';
+
+export const WRITERS: readonly ArtifactKind[] = ['copy', 'social', 'poster'];
+export const AUDIT = 'audit';
+
+export type BriefMode = 'parallel' | 'sequential';
+
+/** What a brief's run carries in the metadata of its definition. */
+export interface BriefMetadata {
+  brief: NormalizedBrief;
+  channels: Channel[];
+  /** `reason`: why another mode is used than was asked for. */
+  mode: { asked: BriefMode; used: BriefMode; reason?: string };
+  submittedAt: Iso;
+  prior?: PriorWork;
+}
+
+/** A writer that has not answered by then is asked again, with the quick model: the whole run is to take less than a minute. */
+const WRITER_TIMEOUT_MS = 20_000;
+const AUDIT_TIMEOUT_MS = 45_000;
+
+/** The campaign that all briefs are runs of: it holds their budget. Made when the first brief comes. */
+export const BRIEFS_CAMPAIGN_ID = '00000000-0000-7000-8000-000000b41ef5';
+
+function step(name: string, over: Partial<StepDefinition>): StepDefinition {
+  return {
+    name,
+    engine: name,
+    kind: name,
+    method: 'POST',
+    params: {},
+    timeout: WRITER_TIMEOUT_MS,
+    retry: { attempts: 3, delay: 1_000, backoff: 'exponential' },
+    onSuccess: 'continue',
+    // The other agents go on, and what there is is audited.
+    onFailure: 'continue',
+    effect: 'repeatable',
+    protocol: 'auto',
+    pollInterval: 2_000,
+    ...over,
+  };
+}
+
+function stepsOf(mode: BriefMode, revises: boolean): CampaignDefinition['steps'] {
+  const brief = '{{ campaign.metadata.brief }}';
+  const assignment = {
+    brief,
+    channels: '{{ campaign.metadata.channels }}',
+    ...(revises ? { prior: '{{ campaign.metadata.prior }}' } : {}),
+  };
+  const writers = WRITERS.map((name) => step(name, { params: assignment }));
+  const audit = step(AUDIT, { params: { brief }, timeout: AUDIT_TIMEOUT_MS });
+  return [...(mode === 'parallel' ? [{ parallel: writers }] : writers), audit];
+}
+
+/** The definition that the run of a brief does. */
+export function briefDefinition(metadata: BriefMetadata): CampaignDefinition {
+  return {
+    name: 'Briefs',
+    overlap: 'allow',
+    budget: {},
+    steps: stepsOf(metadata.mode.used, metadata.prior !== undefined),
+    notifications: { onComplete: { email: [], slack: false }, onFailure: { email: [], slack: false } },
+    metadata: metadata as unknown as JsonObject,
+  };
+}
+
+/** The campaign that holds the budget of all briefs. A run of it that somebody starts by hand has nothing to do. */
+export function briefsCampaign(): CampaignDefinition {
+  return {
+    name: 'Briefs',
+    description: 'Runs of briefs (POST /api/briefs). Its budget holds for all of them together.',
+    overlap: 'allow',
+    budget: {},
+    steps: stepsOf('parallel', false),
+    notifications: { onComplete: { email: [], slack: false }, onFailure: { email: [], slack: null } },
+    metadata: {},
+  };
+}

@@ -1,0 +1,96 @@
+import type { JsonObject, RunEventRow, RunStatus, StepRow } from '../../database/tables.ts';
+import { AUDIT, WRITERS } from './definition.ts';
+
+/** How far one agent of a brief is. */
+export type AgentState = 'queued' | 'generating' | 'generated' | 'auditing' | 'audited' | 'failed' | 'cancelled';
+
+/** How far a brief is as a whole. The last ones are those of its run. */
+export type BriefState =
+  | 'queued'
+  | 'generating'
+  | 'generated'
+  | 'auditing'
+  | 'completed'
+  | 'partial'
+  | 'failed'
+  | 'aborted'
+  | 'cancelled';
+
+export const AGENTS: readonly string[] = [...WRITERS, AUDIT];
+const ENDED: readonly string[] = ['completed', 'partial', 'failed', 'aborted', 'cancelled'];
+
+/** How far an agent is, by the row of its step; undefined for a step that has not begun. */
+export function agentStateOf(agent: string, step: Pick<StepRow, 'status'> | undefined, ended: boolean): AgentState {
+  switch (step?.status) {
+    case 'running':
+      return agent === AUDIT ? 'auditing' : 'generating';
+    case 'completed':
+    case 'empty':
+      return agent === AUDIT ? 'audited' : 'generated';
+    case 'failed':
+    case 'unknown':
+      return 'failed';
+    case 'skipped':
+    case 'cancelled':
+      return 'cancelled';
+    case undefined:
+      return ended ? 'cancelled' : 'queued';
+  }
+}
+
+/** How far a brief is, by its run and its agents. */
+export function briefStateOf(status: RunStatus, agents: ReadonlyMap<string, AgentState>): BriefState {
+  if (ENDED.includes(status)) return status as BriefState;
+  if (agents.get(AUDIT) === 'auditing' || agents.get(AUDIT) === 'audited') return 'auditing';
+  const writers = WRITERS.map((writer) => agents.get(writer) ?? 'queued');
+  if (writers.every((state) => state !== 'queued' && state !== 'generating')) return 'generated';
+  return status === 'queued' && writers.every((state) => state === 'queued') ? 'queued' : 'generating';
+}
+
+/** One event of a brief, as its stream shows it. */
+export interface BriefEvent {
+  type: 'brief.state' | 'agent.state' | 'brief.note';
+  data: JsonObject;
+}
+
+const STEP_STATES: Record<string, StepRow['status']> = {
+  'step.started': 'running',
+  'step.completed': 'completed',
+  'step.failed': 'failed',
+  'step.attempt_failed': 'running',
+};
+
+/**
+ * Tells the events of a run in the words of its brief: Queued → Generating → Generated → Auditing → Completed, for each agent and
+ * for the whole. Has to see every event from the first on; one event of the run gives one of the brief, with the same number.
+ */
+export class BriefLifecycle {
+  readonly #agents = new Map<string, AgentState>();
+  #status: RunStatus = 'queued';
+
+  /** @param carried agents whose work the run took over from an earlier one */
+  constructor(carried: readonly string[] = []) {
+    for (const agent of carried) this.#agents.set(agent, agentStateOf(agent, { status: 'completed' }, false));
+  }
+
+  tell({ type, data }: Pick<RunEventRow, 'type' | 'data'>): BriefEvent {
+    const agent = typeof data['step'] === 'string' ? data['step'] : undefined;
+    const status = STEP_STATES[type];
+    if (agent !== undefined && status !== undefined && AGENTS.includes(agent)) {
+      const state = agentStateOf(agent, { status }, false);
+      this.#agents.set(agent, state);
+      return { type: 'agent.state', data: { ...data, agent, state, overall: this.overall, event: type } };
+    }
+    if (type === 'run.started' || type === 'run.resumed') this.#status = 'running';
+    if (type === 'run.finished') this.#status = data['status'] as RunStatus;
+    const isState = type === 'run.queued' || type === 'run.started' || type === 'run.finished';
+    return {
+      type: isState ? 'brief.state' : 'brief.note',
+      data: { ...data, state: this.overall, overall: this.overall, event: type },
+    };
+  }
+
+  get overall(): BriefState {
+    return briefStateOf(this.#status, this.#agents);
+  }
+}

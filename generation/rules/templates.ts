@@ -1,0 +1,100 @@
+import type { JsonObject } from '../../database/tables.ts';
+import { type Channel, type Copy, hashtagOf, type Post, type Poster, type Social } from '../artifacts.ts';
+import { lengthFor, type NormalizedBrief } from '../normalized-brief.ts';
+import { capitalized, clip, firstSentence, inSentence, productName, withRequired } from './phrases.ts';
+
+/**
+ * What the offline writer says: sentences put together from the brief's own words. It adds no claim, because it knows none;
+ * it does not write well, and its artifacts say who wrote them.
+ */
+
+const LONGEST_BODY = 4_000;
+const ROOMY = 1_200;
+/** Of a post on X with its hashtags, 280 weighted characters; kept below, since some signs count twice there. */
+const TIGHT: Partial<Record<Channel, number>> = { x: 200, gmb: 600, tiktok: 600, instagram: 900 };
+const TITLED: ReadonlySet<Channel> = new Set(['email', 'youtube', 'reddit']);
+const USUAL_PALETTE = ['#1f2937', '#f9fafb', '#2563eb'];
+
+function lede(brief: NormalizedBrief): string {
+  return `${capitalized(productName(brief))} is made for ${inSentence(firstSentence(brief.audience))}.`;
+}
+
+function facts(brief: NormalizedBrief, most: number): string[] {
+  return brief.facts.slice(0, most).map(({ text }) => `${firstSentence(text)}.`);
+}
+
+function copyOf(brief: NormalizedBrief): Copy {
+  const paragraphs = [
+    lede(brief),
+    `${capitalized(firstSentence(brief.product))}.`,
+    ...(brief.facts.length > 0 ? [facts(brief, 3).join(' ')] : []),
+  ];
+  const most = Math.min(LONGEST_BODY, lengthFor(brief.constraints.maxLength, 'copy') ?? LONGEST_BODY);
+  return {
+    headline: clip(`${capitalized(productName(brief))} for ${inSentence(firstSentence(brief.audience))}`, 90),
+    body: clip(withRequired(paragraphs.join('\n\n'), brief), most),
+    callToAction: `See what ${productName(brief)} can do for you`,
+  };
+}
+
+function hashtagsOf(brief: NormalizedBrief): string[] {
+  const words = productName(brief).match(/[\p{L}\p{N}]+/gu) ?? [];
+  const tag = words.slice(0, 3).map(capitalized).join('');
+  return tag === '' || /^\d+$/u.test(tag) ? [] : [hashtagOf(tag)];
+}
+
+/** Each channel opens differently, so that no post is a copy of another. */
+const OPENINGS: Record<Channel, (brief: NormalizedBrief) => string> = {
+  facebook: (brief) => `${lede(brief)} Have a look.`,
+  instagram: (brief) => `Meet ${productName(brief)}.`,
+  tiktok: (brief) => `This is ${productName(brief)}.`,
+  linkedin: (brief) => `For ${inSentence(firstSentence(brief.audience))}: ${productName(brief)}.`,
+  youtube: (brief) => `A closer look at ${productName(brief)}.`,
+  gmb: (brief) => `Ask us about ${productName(brief)}.`,
+  reddit: (brief) => `We make ${productName(brief)} and would like to hear what you think.`,
+  email: (brief) => `Hello, we would like to show you ${productName(brief)}.`,
+  x: (brief) => `${capitalized(productName(brief))}: ${inSentence(firstSentence(brief.product))}.`,
+};
+
+function postOf(channel: Channel, brief: NormalizedBrief): Post {
+  const hashtags = channel === 'email' || channel === 'reddit' ? [] : hashtagsOf(brief);
+  const asked = lengthFor(brief.constraints.maxLength, channel) ?? ROOMY;
+  const room = Math.min(TIGHT[channel] ?? ROOMY, asked) - hashtags.join(' ').length - 1;
+  const more = channel === 'x' ? [] : [`${capitalized(firstSentence(brief.product))}.`, ...facts(brief, 1)];
+  const text = withRequired([OPENINGS[channel](brief), ...more].join(' '), brief);
+  return {
+    channel,
+    ...(TITLED.has(channel) ? { title: clip(capitalized(productName(brief)), 60) } : {}),
+    text: clip(text, Math.max(20, room)),
+    hashtags,
+  };
+}
+
+function posterOf(brief: NormalizedBrief): Poster {
+  const name = productName(brief);
+  const palette = brief.brandGuidelines.palette.length > 0 ? brief.brandGuidelines.palette : USUAL_PALETTE;
+  const mood = brief.brandGuidelines.adjectives.join(', ') || brief.tone;
+  return {
+    headline: clip(capitalized(name), 60),
+    tagline: clip(withRequired(`Made for ${inSentence(firstSentence(brief.audience))}`, brief), 200),
+    concept: clip(
+      `${capitalized(name)} as ${inSentence(firstSentence(brief.audience))} would meet it. Mood: ${mood}.`,
+      600,
+    ),
+    composition: 'The product in the middle third, the headline above it, the tagline below, plain ground all around.',
+    palette: palette.slice(0, 5),
+    altText: clip(`A poster that shows ${name}, with its name above it.`, 300),
+    callToAction: 'Find out more',
+  };
+}
+
+/** The templates of the offline writer, one line a task. */
+export const templates: Record<string, (input: JsonObject) => unknown> = {
+  'brief.copy': (input) => copyOf(briefOf(input)),
+  'brief.poster': (input) => posterOf(briefOf(input)),
+  'brief.social': (input): Social => ({
+    posts: (input['channels'] as unknown as Channel[]).map((channel) => postOf(channel, briefOf(input))),
+  }),
+};
+
+const briefOf = (input: JsonObject) => input['brief'] as unknown as NormalizedBrief;

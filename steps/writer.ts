@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { JsonObject } from '../database/tables.ts';
+import type { Assignment } from '../generation/agents/agent.ts';
+import { estimateWriting, write } from '../generation/agents/write.ts';
+import { type ArtifactKind, CHANNELS } from '../generation/artifacts.ts';
+import { USUAL_CHANNELS } from '../generation/briefs/request.ts';
+import { normalizedBriefSchema } from '../generation/normalized-brief.ts';
+import { iso } from '../shared/clock.ts';
+import { problemsOf } from '../shared/zod-problems.ts';
+import { asModelFailure } from './model-errors.ts';
+import { type ModelStepContext, type ModelStepKind, StepError, type StepResult } from './step.ts';
+
+const priorWork = z.strictObject({
+  runId: z.guid(),
+  changes: z.array(z.strictObject({ field: z.string(), before: z.json(), after: z.json() })),
+  artifacts: z.array(
+    z.strictObject({
+      id: z.string(),
+      kind: z.enum(['copy', 'social', 'poster']),
+      version: z.int().min(1),
+      content: z.json(),
+    }),
+  ),
+});
+
+const writerParams = z.strictObject({
+  brief: normalizedBriefSchema,
+  channels: z.array(z.enum(CHANNELS)).min(1).max(CHANNELS.length).default(USUAL_CHANNELS),
+  prior: priorWork.optional(),
+});
+
+/** @throws {StepError} STEP_PARAMS_INVALID naming every place; references are filled in by now, so nothing else has looked */
+export function parsedParams<T>(schema: z.ZodType<T>, params: JsonObject): T {
+  const parsed = schema.safeParse(params);
+  if (parsed.success) return parsed.data;
+  const problems = problemsOf(parsed.error, params).map(({ path, message }) => `params.${path} ${message}`);
+  throw new StepError('STEP_PARAMS_INVALID', problems.slice(0, 5).join('; '), { worked: 'no' });
+}
+
+const assignmentOf = (params: JsonObject) => parsedParams(writerParams, params) as Assignment;
+
+async function execute(kind: ArtifactKind, context: ModelStepContext): Promise<StepResult> {
+  const { runId, stepName, attempt, params, model, signal, clock } = context;
+  const assignment = assignmentOf(params);
+  context.progress({ message: 'is being written' });
+  try {
+    const commission = { runId, stepName, attempt, assignment, at: iso(clock.now()) };
+    const { artifact, costMicros } = await write(kind, commission, model, { signal });
+    return {
+      outcome: 'completed',
+      counts: {},
+      costMicros,
+      output: { artifact: artifact as unknown as JsonObject },
+    };
+  } catch (error) {
+    throw asModelFailure(error);
+  }
+}
+
+/** A kind of step that has one agent write its artifact from a brief. */
+export function writer(kind: ArtifactKind, description: string): ModelStepKind {
+  return {
+    kind,
+    description,
+    engine: null,
+    defaultEffect: 'repeatable',
+    defaultTimeout: 60_000,
+    params: writerParams as unknown as z.ZodType<JsonObject>,
+    estimate: (params, model) => estimateWriting(kind, assignmentOf(params), model),
+    execute: (context) => execute(kind, context),
+  };
+}
