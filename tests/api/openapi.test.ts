@@ -33,10 +33,18 @@ test('every operation tells how it fails, and has a name of its own', () => {
     }
 });
 
+const BRIEF = {
+  objective: 'Fill the tables on weekdays',
+  audience: 'People who work nearby',
+  product: 'A lunch menu',
+  tone: 'warm',
+};
+
 describe('real answers are as the document says', () => {
   let records: MemoryRecords;
   let campaignId: string;
   let runId: string;
+  let briefId: string;
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
   ajv.addSchema(document, 'api');
   const covered = new Set<string>();
@@ -59,7 +67,9 @@ describe('real answers are as the document says', () => {
     expect({ of: `${method} ${path}`, errors: validate.errors ?? [] }).toEqual({ of: `${method} ${path}`, errors: [] });
   }
 
-  const fill = (path: string, id = path.startsWith('/api/runs') ? runId : campaignId) =>
+  const idFor = (path: string) =>
+    path.startsWith('/api/runs') ? runId : path.startsWith('/api/briefs') ? briefId : campaignId;
+  const fill = (path: string, id = idFor(path)) =>
     path.replace('{id}', id).replace('{name}', 'send').replace('{file}', 'swagger-ui.css');
 
   async function ask(
@@ -156,7 +166,12 @@ describe('real answers are as the document says', () => {
     await ask(app, 'post', '/api/schedules/preview', { cron: '@daily' });
     await ask(app, 'get', '/api/runs/{id}/events', undefined, '?format=json');
     await ask(app, 'get', '/api/runs/{id}/events', undefined, '?lastEventId=2');
+    const brief = await request(app).post('/api/briefs').send(BRIEF);
+    check('post', '/api/briefs', brief);
+    briefId = brief.body.runId;
+    await ask(app, 'post', '/api/briefs/{id}/cancel', { reason: 'enough' });
     for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
+    await ask(app, 'post', '/api/briefs/{id}/retry');
     await ask(app, 'delete', '/api/campaigns/{id}', undefined, '', (await insertCampaign(records)).id);
     const missing = operations.filter(
       ({ method, path }) => ![...covered].some((key) => key.startsWith(`${method} ${path} 2`)),

@@ -4,6 +4,8 @@ import { createApp } from '../../api/app.ts';
 import { BudgetLedger } from '../../budget/ledger.ts';
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow, JsonObject, RunRow } from '../../database/tables.ts';
+import { BriefControl } from '../../generation/briefs/brief-control.ts';
+import { RunControl } from '../../runs/run-control.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { iso } from '../../shared/clock.ts';
 import { NotFoundError } from '../../shared/errors.ts';
@@ -64,12 +66,11 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
         return { status: 'queued' };
       },
     },
-    briefs: {
-      submit: () => Promise.reject(new Error('not here')),
-      find: (id) => Promise.reject(new NotFoundError('brief', id)),
-      cancel: (id) => Promise.reject(new NotFoundError('brief', id)),
-      retry: (id) => Promise.reject(new NotFoundError('brief', id)),
-    },
+    briefs: new BriefControl({
+      records,
+      clock,
+      runs: new RunControl({ records, clock, events, enqueue: () => Promise.resolve(), cancelHeld: () => undefined }),
+    }),
     budget: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),
     health: { ready: async () => ({ ready: true, checks: [{ name: 'database', ok: true }] }) },
     metrics: new Registry(),
