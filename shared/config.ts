@@ -7,6 +7,7 @@ import {
   parseApiKeys,
   parseEngineConcurrency,
 } from './config-lists.ts';
+import { MODEL_MENDS, modelProblems, modelSettings, type ModelSettings, modelVariables } from './config-model.ts';
 import type { Problem } from './errors.ts';
 import { ValidationError } from './errors.ts';
 import { dollarsToMicros, MAX_DOLLARS, type Micros } from './money.ts';
@@ -44,6 +45,7 @@ export interface Config {
   rateLimitPerMinute: number;
   /** After how many days records are removed; 0: never. */
   retention: { runsDays: number; eventsDays: number; firesDays: number; notificationsDays: number };
+  model: ModelSettings;
   /** Where links in messages point to; made from host and port when not set. */
   publicUrl: string | null;
   logLevel: 'error' | 'warn' | 'info' | 'debug';
@@ -109,16 +111,18 @@ const environment = z.object({
   RETENTION_EVENTS_DAYS: days(1).default(30),
   RETENTION_FIRES_DAYS: days(LEAST_FIRES_DAYS).default(400),
   RETENTION_NOTIFICATIONS_DAYS: days(1).default(90),
+  ...modelVariables,
   PUBLIC_URL: url.optional(),
   LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
 });
 
 /** What to write instead, a variable; shown with the problem. */
 const MENDS: Record<string, string> = {
+  ...MODEL_MENDS,
   DATABASE_URL: 'write it as postgres://user:password@host:5432/database',
   SMTP_URL: 'write it as smtp://user:password@host:587 or smtps://user:password@host:465',
   ENGINE_ALLOWED_ORIGINS: 'list origins with commas, such as https://engines.example.com,http://localhost:3010',
-  API_KEYS: 'list keys with commas, each as scope:key with scope read, operate or admin, such as admin:3f6c…',
+  API_KEYS: API_KEYS_MEND,
 };
 
 /**
@@ -150,6 +154,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     parsed.data?.MAX_CONCURRENT_RUNS ?? 1,
     problems,
   );
+  modelProblems(given, problems);
   if (!parsed.success || problems.length > 0) throw new ValidationError('The configuration has problems.', problems);
   const values = parsed.data;
   const exposed = !isLoopback(values.HOST) && apiKeys.length === 0;
@@ -193,6 +198,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       firesDays: values.RETENTION_FIRES_DAYS,
       notificationsDays: values.RETENTION_NOTIFICATIONS_DAYS,
     },
+    model: modelSettings(values),
     publicUrl: values.PUBLIC_URL ?? null,
     logLevel: values.LOG_LEVEL,
     logPretty: process.stdout.isTTY,

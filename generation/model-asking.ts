@@ -1,0 +1,113 @@
+import type { z } from 'zod';
+import type { Logger } from '../shared/logger.ts';
+import type { Micros } from '../shared/money.ts';
+import { addUsage, type ModelCosts, NO_USAGE } from './model-costs.ts';
+import type { CachedAnswer } from './model-cache.ts';
+import type { ModelLimits } from './model-limits.ts';
+import { inWords, readJson, repairTurn, type Turn } from './model-prompt.ts';
+import { ModelError, type ModelUsage } from './model.ts';
+import { refusalIn } from './providers/answer.ts';
+import type { Provider, ProviderAnswer, ProviderRequest } from './providers/provider.ts';
+
+/** How often a model is told what was wrong with its answer. */
+const MOST_REPAIRS = 2;
+/** Characters of what it is told then, which quotes what it wrote. */
+const LONGEST_REPAIR = 4_000;
+
+/** An answer that fits, with all that it took. */
+export interface Asked extends CachedAnswer {
+  usage: ModelUsage;
+  repairs: number;
+}
+
+export interface Asking {
+  provider: Provider;
+  limits: ModelLimits;
+  costs: ModelCosts;
+  logger: Logger;
+}
+
+/** What has been spent on one answer until now. */
+interface Spent {
+  micros: Micros;
+  usage: ModelUsage;
+}
+
+/** Everything that is sent with a request and costs. */
+export const textsOf = (request: ProviderRequest): string[] => [
+  request.systemInstruction,
+  ...request.turns.map((turn) => turn.text),
+  JSON.stringify(request.responseSchema),
+];
+
+/**
+ * Asks until the answer fits the schema, at most {@link MOST_REPAIRS} times more. Nothing else is repeated here: a step has its own
+ * retry, which the budget knows of.
+ * @throws {ModelError} with what all calls cost together; the signal's reason on abort
+ */
+export async function ask(
+  request: ProviderRequest,
+  schema: z.ZodType,
+  signal: AbortSignal,
+  asking: Asking,
+): Promise<Asked> {
+  const spent: Spent = { micros: 0, usage: NO_USAGE };
+  let turns: readonly Turn[] = request.turns;
+  for (let repairs = 0; ; repairs++) {
+    const sent = { ...request, turns };
+    const answer = await call(sent, signal, asking, spent);
+    charge(sent, answer, asking, spent);
+    const refusal = refusalIn(answer, spent.micros);
+    if (refusal) throw refusal;
+    const reading = await readJson(answer.text, schema);
+    if (!('problems' in reading))
+      return { json: reading.json, model: answer.model, costMicros: spent.micros, usage: spent.usage, repairs };
+    const { problems } = reading;
+    asking.logger.warn('Answer of a model does not fit', {
+      task: request.task,
+      model: answer.model,
+      repairs,
+      problems: problems.length,
+      first: problems[0] === undefined ? undefined : inWords(problems[0]).slice(0, 300),
+    });
+    if (repairs === MOST_REPAIRS) {
+      const said = problems.slice(0, 3).map(inWords).join('; ');
+      const message = `The model's answer did not fit after ${MOST_REPAIRS} repairs: ${said}`.slice(0, 1_000);
+      throw new ModelError('MODEL_OUTPUT_INVALID', message, { costMicros: spent.micros });
+    }
+    turns = [...turns, { role: 'model', text: answer.text }, bounded(repairTurn(problems))];
+  }
+}
+
+const bounded = (turn: Turn): Turn => ({ ...turn, text: turn.text.slice(0, LONGEST_REPAIR).toWellFormed() });
+
+async function call(
+  request: ProviderRequest,
+  signal: AbortSignal,
+  { provider, limits }: Asking,
+  spent: Spent,
+): Promise<ProviderAnswer> {
+  try {
+    return await limits.run(request.model, request.task, signal, () => provider.generate(request, signal));
+  } catch (error) {
+    throw error instanceof ModelError ? withCostBefore(error, spent.micros) : error;
+  }
+}
+
+function charge(request: ProviderRequest, answer: ProviderAnswer, { costs, logger }: Asking, spent: Spent): void {
+  if (answer.usage) {
+    spent.micros += costs.of(request.model, answer.usage);
+    spent.usage = addUsage(spent.usage, answer.usage);
+    return;
+  }
+  spent.micros += costs.assumed(request.model, textsOf(request), answer.text);
+  logger.warn('Model did not say what it used', { task: request.task, model: answer.model });
+}
+
+/** The same failure with what was spent before it; what nobody knows stays so. */
+export function withCostBefore(error: ModelError, beforeMicros: Micros): ModelError {
+  if (beforeMicros === 0 || error.costMicros === null) return error;
+  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  const costMicros = error.costMicros + beforeMicros;
+  return new ModelError(error.code, error.message, { retryable: error.retryable, costMicros, cause: error, ...wait });
+}

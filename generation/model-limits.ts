@@ -1,0 +1,122 @@
+import type { Clock } from '../shared/clock.ts';
+import { FairSlots } from '../shared/fair-slots.ts';
+import { ModelError } from './model.ts';
+
+const WINDOW_MS = 60_000;
+/** After a 429 that names no wait; doubled with each one that follows. */
+const FIRST_PAUSE_MS = 1_000;
+/** However long the provider wants it: by then the step's own time is over, and its retry waits as long as was asked. */
+const LONGEST_PAUSE_MS = 60_000;
+
+export interface LimitOptions {
+  /** Calls at a time, for each model. */
+  concurrency: number;
+  /** Calls begun within any minute, for each model. */
+  perMinute: number;
+  clock: Clock;
+}
+
+export interface LaneState {
+  running: number;
+  /** In line for a place. */
+  waiting: number;
+  /** Until when the provider wants to be left alone; null when it does not. */
+  pausedUntilMs: number | null;
+}
+
+/** The calls of one model. */
+class Lane {
+  readonly #options: LimitOptions;
+  readonly #places: FairSlots;
+  /** One at a time looks at the clock, so that those behind it keep their order. */
+  readonly #gate = new FairSlots(1);
+  #begun: number[] = [];
+  #running = 0;
+  #pausedUntil = 0;
+  #refusals = 0;
+
+  constructor(options: LimitOptions) {
+    this.#options = options;
+    this.#places = new FairSlots(options.concurrency);
+  }
+
+  async run<T>(group: string, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    const leave = await this.#places.take(group, signal);
+    try {
+      await this.#turn(group, signal);
+      this.#running += 1;
+      try {
+        const result = await call();
+        this.#refusals = 0;
+        return result;
+      } catch (error) {
+        if (error instanceof ModelError && error.code === 'MODEL_RATE_LIMITED') this.#pause(error.retryAfterMs);
+        throw error;
+      } finally {
+        this.#running -= 1;
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  state(): LaneState {
+    const paused = this.#pausedUntil > this.#options.clock.now();
+    return {
+      running: this.#running,
+      waiting: this.#places.waiting + this.#gate.waiting,
+      pausedUntilMs: paused ? this.#pausedUntil : null,
+    };
+  }
+
+  /** Waits until this minute has room and the provider is to be asked again, and takes the room. */
+  async #turn(group: string, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const pass = await this.#gate.take(group, signal);
+    try {
+      for (let wait = this.#wait(); wait > 0; wait = this.#wait()) await clock.sleep(wait, signal);
+      this.#begun.push(clock.now());
+    } finally {
+      pass();
+    }
+  }
+
+  #wait(): number {
+    const now = this.#options.clock.now();
+    this.#begun = this.#begun.filter((begun) => begun > now - WINDOW_MS);
+    const oldest = this.#begun[this.#begun.length - this.#options.perMinute];
+    return Math.max(this.#pausedUntil - now, oldest === undefined ? 0 : oldest + WINDOW_MS - now);
+  }
+
+  #pause(askedMs: number | undefined): void {
+    const own = FIRST_PAUSE_MS * 2 ** Math.min(this.#refusals, 16);
+    this.#refusals += 1;
+    const until = this.#options.clock.now() + Math.min(askedMs ?? own, LONGEST_PAUSE_MS);
+    this.#pausedUntil = Math.max(this.#pausedUntil, until);
+  }
+}
+
+/** How hard each model is worked. Tasks that wait get their turns one each, so that a task with hundreds of calls holds up no other. */
+export class ModelLimits {
+  readonly #options: LimitOptions;
+  readonly #lanes = new Map<string, Lane>();
+
+  constructor(options: LimitOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes a call when it is its turn; one that is refused with 429 slows its model down for the time that the provider asks.
+   * @param group whose turn it is, such as a task
+   * @throws what the call throws; the signal's reason when it aborts while waiting
+   */
+  run<T>(model: string, group: string, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    const lane = this.#lanes.get(model) ?? new Lane(this.#options);
+    this.#lanes.set(model, lane);
+    return lane.run(group, signal, call);
+  }
+
+  state(): Record<string, LaneState> {
+    return Object.fromEntries([...this.#lanes].map(([model, lane]) => [model, lane.state()]));
+  }
+}

@@ -1,0 +1,51 @@
+import type { GoogleAuth } from 'google-auth-library';
+import { messageOf } from '../../shared/errors.ts';
+import { isLoopback } from '../../shared/origins.ts';
+import { ModelError } from '../model.ts';
+
+const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
+
+/** Gives the headers that authorize a request. */
+export interface Credentials {
+  /** @throws {ModelError} MODEL_REJECTED without credentials, MODEL_UNAVAILABLE when they cannot be fetched now */
+  headers(): Promise<Record<string, string>>;
+}
+
+const MEND =
+  'run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to a key file with the role Vertex AI User';
+
+/** The authorization of nobody, for a stand-in on this machine. */
+const localCredentials: Credentials = { headers: () => Promise.resolve({ authorization: 'Bearer local' }) };
+
+/** Application Default Credentials, looked up at the first call and kept; the library renews the token. */
+function defaultCredentials(): Credentials {
+  let auth: Promise<GoogleAuth> | undefined;
+  return {
+    async headers() {
+      // Loaded by those alone who call a model.
+      auth ??= import('google-auth-library').then((library) => new library.GoogleAuth({ scopes: SCOPE }));
+      try {
+        return Object.fromEntries(await (await auth).getRequestHeaders());
+      } catch (cause) {
+        throw credentialsFailure(cause);
+      }
+    },
+  };
+}
+
+/** A token that could not be fetched may be there next time; credentials that are missing or refused will not. */
+export function credentialsFailure(cause: unknown): ModelError {
+  const passing = /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|socket hang up|timeout|status code 5/i;
+  const { code } = typeof cause === 'object' && cause !== null && 'code' in cause ? cause : { code: '' };
+  const why = messageOf(cause).slice(0, 300);
+  return passing.test(`${String(code)} ${why}`)
+    ? new ModelError('MODEL_UNAVAILABLE', `No token could be fetched: ${why}`, { retryable: true, cause })
+    : new ModelError('MODEL_REJECTED', `There are no usable Google Cloud credentials: ${why} Mend: ${MEND}.`, {
+        cause,
+      });
+}
+
+/** Those of the environment; none, and nothing looked up, for an address on this machine. */
+export function credentialsFor(baseUrl: string): Credentials {
+  return isLoopback(new URL(baseUrl).hostname) ? localCredentials : defaultCredentials();
+}
