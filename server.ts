@@ -1,4 +1,5 @@
 import { createApp } from './api/app.ts';
+import { countBriefs } from './api/brief-metrics.ts';
 import { createMetrics } from './api/metrics.ts';
 import { linkHost, stopServer, takePort } from './api/port.ts';
 import { readiness } from './api/readiness.ts';
@@ -6,6 +7,7 @@ import { BudgetLedger } from './budget/ledger.ts';
 import { Claims } from './database/claims.ts';
 import { Journal } from './database/journal.ts';
 import { type Database, openDatabase } from './database/open.ts';
+import { modelAnswers } from './database/queries/model-answers.ts';
 import { campaignsOfActive } from './database/queries/runs.ts';
 import type { Records } from './database/records.ts';
 import { ServerClock } from './database/server-clock.ts';
@@ -101,10 +103,11 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const shared = { ...ground, records };
   const queueDepth = () => records.count('campaign_runs', [{ column: 'status', op: 'eq', value: 'queued' }]);
   const metrics = createMetrics(events, { queueDepth });
+  countBriefs(metrics, events, () => clock.now());
   const origins = originPolicy(config);
   const http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock });
   stack.defer(() => http.close());
-  const model = makeModel(config.model, { clock, logger, templates });
+  const model = makeModel(config.model, { clock, logger, templates, store: modelAnswers(records, clock) });
   stack.defer(() => model.close());
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);

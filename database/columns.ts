@@ -142,6 +142,13 @@ export const COLUMNS: Columns = {
     response: 'json',
     created_at: 'time',
   },
+  model_answers: {
+    key: 'plain',
+    json: 'json',
+    model: 'plain',
+    cost_micros: 'integer',
+    created_at: 'time',
+  },
   notifications: {
     id: 'plain',
     dedupe_key: 'plain',
@@ -197,6 +204,7 @@ export const PRIMARY_KEYS: { [T in TableName]: readonly (keyof Row<T> & string)[
   campaign_runs: ['id'],
   campaigns: ['id'],
   idempotency_keys: ['key'],
+  model_answers: ['key'],
   notifications: ['id'],
   run_events: ['run_id', 'seq'],
   run_steps: ['run_id', 'name'],

@@ -233,6 +233,15 @@ export interface EpisodeRow {
   occurrences: number;
 }
 
+/** An answer of a model, kept by a hash of all that it depends on. */
+export interface ModelAnswerRow {
+  key: string;
+  json: Json;
+  model: string;
+  cost_micros: Micros;
+  created_at: Iso;
+}
+
 /** Every table that the service reads or writes through the port. */
 export interface Tables {
   agent_decisions: DecisionRow;
@@ -244,6 +253,7 @@ export interface Tables {
   campaign_runs: RunRow;
   campaigns: CampaignRow;
   idempotency_keys: IdempotencyRow;
+  model_answers: ModelAnswerRow;
   notifications: NotificationRow;
   run_events: RunEventRow;
   run_steps: StepRow;

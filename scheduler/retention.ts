@@ -1,5 +1,6 @@
 import { isOutage } from '../database/availability.ts';
 import { KEY_KEPT_MS } from '../database/queries/idempotency.ts';
+import { ANSWERS_KEPT_MS } from '../database/queries/model-answers.ts';
 import type { Records } from '../database/records.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
@@ -119,5 +120,6 @@ function kindsOf({ runsDays, eventsDays, firesDays, notificationsDays }: Config[
     kind('notifications', notificationsDays * DAY_MS),
     kind('alert_episodes', notificationsDays * DAY_MS),
     kind('idempotency_keys', KEY_KEPT_MS),
+    kind('model_answers', ANSWERS_KEPT_MS),
   ];
 }

@@ -20,6 +20,15 @@ export function productName({ product }: NormalizedBrief): string {
   return clip(name.trim() || firstSentence(product), 60);
 }
 
+/** What is said of the product after its name, such as `a family restaurant`; its first sentence where that does not name it. */
+export function productDescription(brief: NormalizedBrief): { named: boolean; text: string } {
+  const sentence = firstSentence(brief.product);
+  const name = productName(brief);
+  const rest = sentence.startsWith(name) ? sentence.slice(name.length).replace(/^[\s,:;–—-]+/u, '') : '';
+  const isDescription = /^(a|an|the|one|our|your|its)\s/iu.test(rest);
+  return isDescription ? { named: true, text: rest } : { named: false, text: sentence };
+}
+
 export const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The phrase as part of a sentence: lower case, unless its first word is written in capitals or has them inside. */
@@ -33,5 +42,5 @@ export function inSentence(text: string): string {
 export function withRequired(text: string, { constraints }: NormalizedBrief): string {
   const held = text.toLowerCase();
   const missing = constraints.requiredTerms.filter((term) => !held.includes(term.toLowerCase()));
-  return missing.length === 0 ? text : `${text} ${missing.join(', ')}.`;
+  return missing.length === 0 ? text : `${text.replace(/[.\s]+$/u, '')} (${missing.join(', ')}).`;
 }

@@ -1,7 +1,15 @@
 import type { JsonObject } from '../../database/tables.ts';
 import { type Channel, type Copy, hashtagOf, type Post, type Poster, type Social } from '../artifacts.ts';
 import { lengthFor, type NormalizedBrief } from '../normalized-brief.ts';
-import { capitalized, clip, firstSentence, inSentence, productName, withRequired } from './phrases.ts';
+import {
+  capitalized,
+  clip,
+  firstSentence,
+  inSentence,
+  productDescription,
+  productName,
+  withRequired,
+} from './phrases.ts';
 
 /**
  * What the offline writer says: sentences put together from the brief's own words. It adds no claim, because it knows none;
@@ -19,16 +27,17 @@ function lede(brief: NormalizedBrief): string {
   return `${capitalized(productName(brief))} is made for ${inSentence(firstSentence(brief.audience))}.`;
 }
 
+function about(brief: NormalizedBrief): string {
+  const { named, text } = productDescription(brief);
+  return named ? `It is ${text}.` : `${capitalized(text)}.`;
+}
+
 function facts(brief: NormalizedBrief, most: number): string[] {
   return brief.facts.slice(0, most).map(({ text }) => `${firstSentence(text)}.`);
 }
 
 function copyOf(brief: NormalizedBrief): Copy {
-  const paragraphs = [
-    lede(brief),
-    `${capitalized(firstSentence(brief.product))}.`,
-    ...(brief.facts.length > 0 ? [facts(brief, 3).join(' ')] : []),
-  ];
+  const paragraphs = [lede(brief), about(brief), ...(brief.facts.length > 0 ? [facts(brief, 3).join(' ')] : [])];
   const most = Math.min(LONGEST_BODY, lengthFor(brief.constraints.maxLength, 'copy') ?? LONGEST_BODY);
   return {
     headline: clip(`${capitalized(productName(brief))} for ${inSentence(firstSentence(brief.audience))}`, 90),
@@ -53,14 +62,17 @@ const OPENINGS: Record<Channel, (brief: NormalizedBrief) => string> = {
   gmb: (brief) => `Ask us about ${productName(brief)}.`,
   reddit: (brief) => `We make ${productName(brief)} and would like to hear what you think.`,
   email: (brief) => `Hello, we would like to show you ${productName(brief)}.`,
-  x: (brief) => `${capitalized(productName(brief))}: ${inSentence(firstSentence(brief.product))}.`,
+  x: (brief) => {
+    const { named, text } = productDescription(brief);
+    return named ? `${capitalized(productName(brief))}: ${text}.` : `${capitalized(text)}.`;
+  },
 };
 
 function postOf(channel: Channel, brief: NormalizedBrief): Post {
   const hashtags = channel === 'email' || channel === 'reddit' ? [] : hashtagsOf(brief);
   const asked = lengthFor(brief.constraints.maxLength, channel) ?? ROOMY;
   const room = Math.min(TIGHT[channel] ?? ROOMY, asked) - hashtags.join(' ').length - 1;
-  const more = channel === 'x' ? [] : [`${capitalized(firstSentence(brief.product))}.`, ...facts(brief, 1)];
+  const more = channel === 'x' ? [] : [about(brief), ...facts(brief, 1)];
   const text = withRequired([OPENINGS[channel](brief), ...more].join(' '), brief);
   return {
     channel,

@@ -95,13 +95,43 @@ language sql stable set search_path = public, pg_temp as $$
     order by r.id limit p_limit) d
 $$;
 
+-- Answers of models, by a hash of all that they depend on: the same question is not paid for twice.
+create table model_answers (
+  key text primary key check (key ~ '^[0-9a-f]{64}$'),
+  json jsonb not null,
+  model text not null,
+  cost_micros bigint not null check (cost_micros >= 0),
+  created_at timestamptz not null
+);
+create index model_answers_age on model_answers (created_at);
+alter table model_answers enable row level security;
+
+create function prune_model_answers(p_before timestamptz, p_limit integer) returns integer
+language plpgsql set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off
+set enable_mergejoin = off as $$
+declare
+  v_gone integer;
+begin
+  with old as (
+    select key from model_answers where created_at < p_before order by created_at limit p_limit for update skip locked
+  )
+  delete from model_answers k using old where k.key = old.key and k.created_at < p_before;
+  get diagnostics v_gone = row_count;
+  return nullif(v_gone, 0);
+end $$;
+
 do $$
 declare
   f regprocedure;
 begin
+  if exists (select from pg_roles where rolname = 'service_role') then
+    revoke all on table model_answers from public, anon, authenticated;
+    grant select, insert, update, delete on table model_answers to service_role;
+  end if;
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'public' and p.proname in ('brief_metrics', 'brief_agent_times', 'run_chain', 'briefs_without_audit')
+    where n.nspname = 'public' and p.proname in ('brief_metrics', 'brief_agent_times', 'run_chain', 'briefs_without_audit',
+      'prune_model_answers')
   loop
     execute format('revoke all on function %s from public', f);
     if exists (select from pg_roles where rolname = 'service_role') then
