@@ -7,7 +7,7 @@ const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 
 /** Gives the headers that authorize a request. */
 export interface Credentials {
-  /** @throws {ModelError} MODEL_REJECTED without credentials, MODEL_UNAVAILABLE when they cannot be fetched now */
+  /** Rejects with any error when there are none; {@link credentialsFailure} reads it. */
   headers(): Promise<Record<string, string>>;
 }
 
@@ -24,16 +24,12 @@ function defaultCredentials(): Credentials {
     async headers() {
       // Loaded by those alone who call a model.
       auth ??= import('google-auth-library').then((library) => new library.GoogleAuth({ scopes: SCOPE }));
-      try {
-        return Object.fromEntries(await (await auth).getRequestHeaders());
-      } catch (cause) {
-        throw credentialsFailure(cause);
-      }
+      return Object.fromEntries(await (await auth).getRequestHeaders());
     },
   };
 }
 
-/** A token that could not be fetched may be there next time; credentials that are missing or refused will not. */
+/** MODEL_UNAVAILABLE where a token could not be fetched now, MODEL_REJECTED where credentials are missing or refused. */
 export function credentialsFailure(cause: unknown): ModelError {
   const passing = /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|socket hang up|timeout|status code 5/i;
   const { code } = typeof cause === 'object' && cause !== null && 'code' in cause ? cause : { code: '' };

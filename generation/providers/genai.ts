@@ -8,7 +8,7 @@ import {
   taskLabel,
   type VertexOptions,
 } from './provider.ts';
-import type { VertexTransport } from './vertex-transport.ts';
+import { NOWHERE, type VertexTransport } from './vertex-transport.ts';
 
 /** The transport authorizes; without this the SDK would look for credentials itself. */
 const silentClient = { getRequestHeaders: () => Promise.resolve(new Headers()) };
@@ -29,7 +29,7 @@ export class GenaiProvider implements Provider {
       apiVersion: 'v1',
       googleAuthOptions: { authClient: silentClient } as unknown as GoogleGenAIOptions['googleAuthOptions'] & object,
       // No `retryOptions`: without them the SDK repeats nothing.
-      httpOptions: { baseUrl: transport.baseUrl, fetch: transport.fetch },
+      httpOptions: { baseUrl: `https://${NOWHERE}`, fetch: transport.fetch },
     });
   }
 

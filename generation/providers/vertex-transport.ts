@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { isJsonObject } from '../../shared/json.ts';
 import { ModelError } from '../model.ts';
-import type { Credentials } from './credentials.ts';
+import { type Credentials, credentialsFailure } from './credentials.ts';
 import { httpFailure, networkFailure, strangeAnswer } from './vertex-failure.ts';
 
 /** The service itself ends a call after ten minutes. */
@@ -12,6 +12,12 @@ const LONGEST_ANSWER_MS = 600_000;
 const MOST_BYTES = 32 * 1_024 * 1_024;
 
 export type Fetch = typeof globalThis.fetch;
+
+/**
+ * The host that the SDKs are given; the transport puts the configured address in its place. A request that missed the transport
+ * would go nowhere: nothing resolves under `invalid` (RFC 2606).
+ */
+export const NOWHERE = 'vertex.invalid';
 
 /** Where a location is served, as the vendor's own SDK has it. */
 export function baseUrlOf(location: string): string {
@@ -42,20 +48,20 @@ async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
  * 500 from 503.
  */
 export class VertexTransport {
-  readonly #base: URL;
+  readonly #origin: string;
+  /** The base URL without a slash at its end. */
+  readonly #address: string;
   readonly #credentials: Credentials;
   readonly #clock: Clock;
   readonly #agent = new Agent({ headersTimeout: LONGEST_ANSWER_MS, bodyTimeout: LONGEST_ANSWER_MS });
   readonly #signals = new AsyncLocalStorage<AbortSignal>();
 
   constructor(options: { baseUrl: string; credentials: Credentials; clock: Clock }) {
-    this.#base = new URL(options.baseUrl);
+    const base = new URL(options.baseUrl);
+    this.#origin = base.origin;
+    this.#address = base.href.replace(/\/$/, '');
     this.#credentials = options.credentials;
     this.#clock = options.clock;
-  }
-
-  get baseUrl(): string {
-    return this.#base.href.replace(/\/$/, '');
   }
 
   /**
@@ -76,7 +82,7 @@ export class VertexTransport {
     const signal = this.#signals.getStore();
     if (!signal) throw new Error('a request to a model was made outside of a call');
     const asked = new URL(input instanceof Request ? input.url : input);
-    const url = `${this.baseUrl}${asked.pathname}${asked.search}`;
+    const url = `${this.#address}${asked.pathname}${asked.search}`;
     if (typeof init?.body !== 'string') throw new TypeError('a request to a model has a body of text');
     const json = await this.#send(url, init.body, signal);
     return new Response(JSON.stringify(json), { headers: { 'content-type': 'application/json' } });
@@ -88,7 +94,7 @@ export class VertexTransport {
    * @throws like {@link run}
    */
   post(path: string, body: object, signal: AbortSignal): Promise<Record<string, unknown>> {
-    return this.run(signal, () => this.#send(`${this.baseUrl}${path}`, JSON.stringify(body), signal));
+    return this.run(signal, () => this.#send(`${this.#address}${path}`, JSON.stringify(body), signal));
   }
 
   async close(): Promise<void> {
@@ -96,12 +102,21 @@ export class VertexTransport {
   }
 
   async #send(url: string, body: string, signal: AbortSignal): Promise<Record<string, unknown>> {
-    const headers = await abortable(this.#credentials.headers(), signal);
+    const headers = await this.#authorization(signal);
     const answer = await this.#exchange(url, { ...headers, 'content-type': 'application/json' }, body, signal);
     const parsed = parse(answer.text);
     if (answer.status < 200 || answer.status > 299) throw httpFailure({ ...answer, body: parsed }, this.#clock);
     if (!isJsonObject(parsed)) throw strangeAnswer('it is not a JSON object');
     return parsed;
+  }
+
+  async #authorization(signal: AbortSignal): Promise<Record<string, string>> {
+    try {
+      return await abortable(this.#credentials.headers(), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw credentialsFailure(error);
+    }
   }
 
   async #exchange(url: string, headers: Record<string, string>, body: string, signal: AbortSignal) {
@@ -115,7 +130,7 @@ export class VertexTransport {
       };
     } catch (error) {
       signal.throwIfAborted();
-      throw error instanceof ModelError ? error : networkFailure(error, this.#base.origin);
+      throw error instanceof ModelError ? error : networkFailure(error, this.#origin);
     }
   }
 }

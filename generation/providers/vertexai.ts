@@ -11,16 +11,10 @@ import {
   type VertexOptions,
 } from './provider.ts';
 import { strangeAnswer } from './vertex-failure.ts';
-import type { VertexTransport } from './vertex-transport.ts';
+import { NOWHERE, type VertexTransport } from './vertex-transport.ts';
 
 /** The transport authorizes; without this the SDK would look for credentials itself. */
 const silentClient = { getAccessToken: () => Promise.resolve({ token: '' }) };
-
-/**
- * The SDK builds `https://` and this, and the transport puts the configured origin in its place. A request that missed the
- * transport would go nowhere: nothing resolves under `invalid` (RFC 2606).
- */
-const NOWHERE = 'vertex.invalid';
 
 const tokens = z.int().min(0);
 const embedAnswer = z.object({
