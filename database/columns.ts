@@ -1,3 +1,4 @@
+import { KNOWLEDGE_COLUMNS, KNOWLEDGE_KEYS } from './columns-knowledge.ts';
 import type { Column, Query, Row, TableName } from './records.ts';
 import type { Tables } from './tables.ts';
 
@@ -142,6 +143,7 @@ export const COLUMNS: Columns = {
     response: 'json',
     created_at: 'time',
   },
+  ...KNOWLEDGE_COLUMNS,
   model_answers: {
     key: 'plain',
     json: 'json',
@@ -204,6 +206,7 @@ export const PRIMARY_KEYS: { [T in TableName]: readonly (keyof Row<T> & string)[
   campaign_runs: ['id'],
   campaigns: ['id'],
   idempotency_keys: ['key'],
+  ...KNOWLEDGE_KEYS,
   model_answers: ['key'],
   notifications: ['id'],
   run_events: ['run_id', 'seq'],

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../shared/json.ts';
 import type { Micros } from '../shared/money.ts';
+import type { KnowledgeTables } from './tables-knowledge.ts';
 
 export type { Json, JsonObject };
 
@@ -243,7 +244,7 @@ export interface ModelAnswerRow {
 }
 
 /** Every table that the service reads or writes through the port. */
-export interface Tables {
+export interface Tables extends KnowledgeTables {
   agent_decisions: DecisionRow;
   alert_episodes: EpisodeRow;
   budget_alerts: BudgetAlertRow;
