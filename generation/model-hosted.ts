@@ -104,8 +104,10 @@ export class HostedModel implements Model {
     const make = (until: AbortSignal) => ask(prepared, request.schema, until, this.#options);
     // Who asks for chance wants another answer the next time.
     if ((request.temperature ?? 0) > 0) return made(request.schema, await make(signal));
-    const { task: _, ...content } = prepared;
-    const key = cacheKey({ version: KEY_VERSION, provider: this.provider, ...content });
+    // The data itself in the place of its text: a database gives its keys back in another order.
+    const { task: _task, turns: _turns, ...content } = prepared;
+    const { input } = request;
+    const key = cacheKey({ version: KEY_VERSION, provider: this.provider, ...content, input });
     const cached = await cache.through(key, signal, make);
     const paid = cached.source === 'made' ? cached.answer : null;
     const reading = await checkJson(cached.answer.json, request.schema);

@@ -105,7 +105,7 @@ function hosted(
   const costs = new ModelCosts({ prices: loadPrices(settings.pricesFile), location, clock });
   refuseUnpriced(settings, costs);
   const baseUrl = settings.baseUrl ?? baseUrlOf(location);
-  const credentials = dependencies.credentials ?? credentialsFor(baseUrl);
+  const credentials = dependencies.credentials ?? credentialsFor(baseUrl, project);
   const transport = new VertexTransport({ baseUrl, credentials, clock });
   const provider = new LoadedProvider(name, { project, location, transport });
   const model = new HostedModel({ provider, limits, costs, cache, clock, logger, settings });

@@ -18,12 +18,12 @@ const MEND =
 const localCredentials: Credentials = { headers: () => Promise.resolve({ authorization: 'Bearer local' }) };
 
 /** Application Default Credentials, looked up at the first call and kept; the library renews the token. */
-function defaultCredentials(): Credentials {
+function defaultCredentials(projectId: string): Credentials {
   let auth: Promise<GoogleAuth> | undefined;
   return {
     async headers() {
-      // Loaded by those alone who call a model.
-      auth ??= import('google-auth-library').then((library) => new library.GoogleAuth({ scopes: SCOPE }));
+      // Loaded by those alone who call a model. With the project it need not ask the network which one the credentials are of.
+      auth ??= import('google-auth-library').then(({ GoogleAuth }) => new GoogleAuth({ scopes: SCOPE, projectId }));
       return Object.fromEntries(await (await auth).getRequestHeaders());
     },
   };
@@ -42,6 +42,6 @@ export function credentialsFailure(cause: unknown): ModelError {
 }
 
 /** Those of the environment; none, and nothing looked up, for an address on this machine. */
-export function credentialsFor(baseUrl: string): Credentials {
-  return isLoopback(new URL(baseUrl).hostname) ? localCredentials : defaultCredentials();
+export function credentialsFor(baseUrl: string, project: string): Credentials {
+  return isLoopback(new URL(baseUrl).hostname) ? localCredentials : defaultCredentials(project);
 }

@@ -167,6 +167,59 @@ describe('the configuration', () => {
     expect(problemsOf(env as Record<string, string>)).toEqual([{ path: expect.any(String), message, mend }]);
   });
 
+  test('takes the offline writer when nothing is said of a model', () => {
+    expect(loadConfig({}).model).toEqual({
+      provider: 'rules',
+      project: null,
+      location: 'global',
+      baseUrl: null,
+      fast: 'gemini-3.5-flash-lite',
+      best: 'gemini-3.8-flash',
+      embedding: 'gemini-embedding-2',
+      embeddingDimensions: 768,
+      concurrency: 8,
+      requestsPerMinute: 300,
+      pricesFile: null,
+    });
+  });
+
+  test.each([
+    ['https://gateway.example.com/vertex'],
+    ['http://127.0.0.1:8080'],
+    ['http://localhost:8080'],
+    ['http://[::1]:8080'],
+  ])('lets a model be asked at %s', (url) => {
+    const env = { MODEL_PROVIDER: 'genai', GOOGLE_CLOUD_PROJECT: 'my-project-123', GOOGLE_VERTEX_BASE_URL: url };
+    expect(loadConfig(env).model).toMatchObject({ provider: 'genai', project: 'my-project-123', baseUrl: url });
+  });
+
+  test.each<[Record<string, string>, string, string]>([
+    [{ MODEL_PROVIDER: 'genai' }, 'GOOGLE_CLOUD_PROJECT', 'is missing though MODEL_PROVIDER is genai'],
+    [{ MODEL_PROVIDER: 'vertexai' }, 'GOOGLE_CLOUD_PROJECT', 'is missing though MODEL_PROVIDER is vertexai'],
+    [{ MODEL_PROVIDER: 'gpt' }, 'MODEL_PROVIDER', 'must be one of genai, vertexai, rules, not the text "gpt"'],
+    [{ GOOGLE_CLOUD_PROJECT: 'My Project' }, 'GOOGLE_CLOUD_PROJECT', 'is not written as it has to be'],
+    [{ GOOGLE_CLOUD_LOCATION: 'eu/../us' }, 'GOOGLE_CLOUD_LOCATION', 'is not written as it has to be'],
+    [{ MODEL_FAST: '../x' }, 'MODEL_FAST', 'is not written as it has to be'],
+    [
+      { GOOGLE_VERTEX_BASE_URL: 'http://10.0.0.1' },
+      'GOOGLE_VERTEX_BASE_URL',
+      'is not encrypted and not on this machine',
+    ],
+    [
+      { GOOGLE_VERTEX_BASE_URL: 'https://me:pass@x.example' },
+      'GOOGLE_VERTEX_BASE_URL',
+      'has more than an origin and a path',
+    ],
+    [{ MODEL_CONCURRENCY: '0' }, 'MODEL_CONCURRENCY', 'must be a whole number from 1 to 1000'],
+  ])('refuses of a model %j', (env, path, message) => {
+    expect(problemsOf(env)).toEqual([{ path, message, mend: expect.any(String) }]);
+  });
+
+  test('tells of a missing project together with everything else', () => {
+    const env = { MODEL_PROVIDER: 'genai', PORT: 'x' };
+    expect(problemsOf(env).map(({ path }) => path)).toEqual(['PORT', 'GOOGLE_CLOUD_PROJECT']);
+  });
+
   test('is told of all problems together, and of no secret', () => {
     const problems = problemsOf({
       PORT: 'x',

@@ -14,7 +14,7 @@ const HOSTED = ['genai', 'vertexai'] as const;
 
 /** Hosts to which a connection was opened or of which the address was looked up, in this file. */
 const connected: string[] = [];
-const { connect } = Socket.prototype;
+const connect = Reflect.get(Socket.prototype, 'connect');
 const { lookup } = dns;
 
 beforeAll(() => {
@@ -23,7 +23,7 @@ beforeAll(() => {
     const { host, path } = first as { host?: string; path?: string };
     connected.push(host ?? String(path));
     return Reflect.apply(connect, this, args) as Socket;
-  } as typeof connect;
+  };
   dns.lookup = ((host: string, ...rest: unknown[]) => {
     connected.push(host);
     return Reflect.apply(lookup, dns, [host, ...rest]);
@@ -287,6 +287,16 @@ describe.each(HOSTED)('the provider %s', (provider) => {
         'a 404',
         { kind: 'status', status: 404 },
         { code: 'MODEL_REJECTED', message: expect.stringContaining('MODEL_FAST') },
+      ],
+      [
+        'a redirect',
+        { kind: 'status', status: 302 },
+        { code: 'MODEL_REJECTED', message: expect.stringContaining('redirects are not followed') },
+      ],
+      [
+        'an answer of many megabytes',
+        { kind: 'raw', body: `"${'x'.repeat(33 * 1_024 * 1_024)}"` },
+        { code: 'MODEL_UNAVAILABLE', costMicros: null, message: expect.stringContaining('larger than') },
       ],
       ['an HTML page with success', { kind: 'html', status: 200 }, { code: 'MODEL_UNAVAILABLE', costMicros: null }],
       ['JSON that is no object', { kind: 'raw', body: '[]' }, { code: 'MODEL_UNAVAILABLE', costMicros: null }],
