@@ -193,6 +193,14 @@ export const COLUMNS: Columns = {
     attempt_log: 'json',
     carried_from: 'plain',
   },
+  session_memory: {
+    namespace: 'plain',
+    id: 'plain',
+    version: 'integer',
+    state: 'plain',
+    digest: 'plain',
+    updated_at: 'time',
+  },
 };
 
 /** Primary keys: what pages are ordered by in the end, and what `conflict: 'ignore'` looks at. */
@@ -211,6 +219,7 @@ export const PRIMARY_KEYS: { [T in TableName]: readonly (keyof Row<T> & string)[
   notifications: ['id'],
   run_events: ['run_id', 'seq'],
   run_steps: ['run_id', 'name'],
+  session_memory: ['namespace', 'id'],
 };
 
 /** Names of all jsonb columns: what is inside them belongs to whoever wrote it and is never touched. */

@@ -225,6 +225,18 @@ export interface NotificationRow {
   sent_at: Iso | null;
 }
 
+export interface SessionMemoryRow {
+  namespace: string;
+  id: string;
+  /** Higher after each write; never the same twice. */
+  version: number;
+  /** JSON, as it was given. */
+  state: string;
+  /** SHA-256 of the state, in base64url. */
+  digest: string;
+  updated_at: Iso;
+}
+
 export interface EpisodeRow {
   campaign_id: string;
   key: string;
@@ -258,4 +270,5 @@ export interface Tables extends KnowledgeTables {
   notifications: NotificationRow;
   run_events: RunEventRow;
   run_steps: StepRow;
+  session_memory: SessionMemoryRow;
 }
