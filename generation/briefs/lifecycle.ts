@@ -41,10 +41,11 @@ export function agentStateOf(agent: string, step: Pick<StepRow, 'status'> | unde
 /** How far a brief is, by its run and its agents. */
 export function briefStateOf(status: RunStatus, agents: ReadonlyMap<string, AgentState>): BriefState {
   if (ENDED.includes(status)) return status as BriefState;
+  if (status === 'queued') return 'queued';
   if (agents.get(AUDIT) === 'auditing' || agents.get(AUDIT) === 'audited') return 'auditing';
   const writers = WRITERS.map((writer) => agents.get(writer) ?? 'queued');
   if (writers.every((state) => state !== 'queued' && state !== 'generating')) return 'generated';
-  return status === 'queued' && writers.every((state) => state === 'queued') ? 'queued' : 'generating';
+  return 'generating';
 }
 
 /** One event of a brief, as its stream shows it. */
