@@ -103,7 +103,7 @@ export class Retention {
   }
 }
 
-function kindsOf({ runsDays, eventsDays, firesDays, notificationsDays }: Config['retention']): Kind[] {
+function kindsOf({ runsDays, eventsDays, firesDays, notificationsDays, sessionsDays }: Config['retention']): Kind[] {
   const kind = (name: string, maxAgeMs: number, batch = BATCH): Kind => ({
     name,
     prune: `prune_${name}`,
@@ -119,6 +119,7 @@ function kindsOf({ runsDays, eventsDays, firesDays, notificationsDays }: Config[
     kind('budget_alerts', firesDays * DAY_MS),
     kind('notifications', notificationsDays * DAY_MS),
     kind('alert_episodes', notificationsDays * DAY_MS),
+    kind('sessions', sessionsDays * DAY_MS),
     kind('idempotency_keys', KEY_KEPT_MS),
     kind('model_answers', ANSWERS_KEPT_MS),
   ];

@@ -74,3 +74,16 @@ export function parseEngineConcurrency(text: string, slots: number, problems: Pr
   }
   return concurrency;
 }
+
+/** Whether a client of Redis can read it: a path names a database by its number, user and password are percent-encoded. */
+export function isRedisUrl(text: string): boolean {
+  const url = URL.parse(text);
+  // What is no URL at all is told by whoever asks for one.
+  if (!url) return true;
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    return false;
+  }
+  return url.hostname !== '' && /^\/?\d{0,4}$/.test(url.pathname);
+}

@@ -4,6 +4,7 @@ import {
   API_KEYS_MEND,
   type ApiKey,
   type EngineConcurrency,
+  isRedisUrl,
   parseApiKeys,
   parseEngineConcurrency,
 } from './config-lists.ts';
@@ -24,6 +25,7 @@ export interface Config {
   campaignsDir: string;
   supabase: { url: string; serviceRoleKey: string } | null;
   databaseUrl: string | null;
+  redisUrl: string | null;
   apiKeys: ApiKey[];
   /** null: every loopback origin and the origins of the engine URLs. */
   allowedOrigins: string[] | null;
@@ -44,7 +46,13 @@ export interface Config {
   maxEngineResponseBytes: number;
   rateLimitPerMinute: number;
   /** After how many days records are removed; 0: never. */
-  retention: { runsDays: number; eventsDays: number; firesDays: number; notificationsDays: number };
+  retention: {
+    runsDays: number;
+    eventsDays: number;
+    firesDays: number;
+    notificationsDays: number;
+    sessionsDays: number;
+  };
   model: ModelSettings;
   /** Where links in messages point to; made from host and port when not set. */
   publicUrl: string | null;
@@ -78,6 +86,7 @@ function days(least: number) {
       params: { mend: `write ${range}` },
     });
 }
+const redisUrl = z.url({ protocol: /^rediss?$/ }).refine(isRedisUrl, 'is not the URL of a Redis server');
 const originList = z
   .string()
   .transform((text) => text.split(/[\s,]+/).filter(Boolean))
@@ -91,6 +100,7 @@ const environment = z.object({
   SUPABASE_URL: url.optional(),
   SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  REDIS_URL: redisUrl.optional(),
   API_KEYS: z.string().optional(),
   ENGINE_ALLOWED_ORIGINS: originList.optional(),
   ENGINE_PROSPECTING_URL: url.default('http://localhost:3010'),
@@ -111,6 +121,7 @@ const environment = z.object({
   RETENTION_EVENTS_DAYS: days(1).default(30),
   RETENTION_FIRES_DAYS: days(LEAST_FIRES_DAYS).default(400),
   RETENTION_NOTIFICATIONS_DAYS: days(1).default(90),
+  RETENTION_SESSIONS_DAYS: days(1).default(400),
   ...modelVariables,
   PUBLIC_URL: url.optional(),
   LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
@@ -120,6 +131,7 @@ const environment = z.object({
 const MENDS: Record<string, string> = {
   ...MODEL_MENDS,
   DATABASE_URL: 'write it as postgres://user:password@host:5432/database',
+  REDIS_URL: 'write it as redis://user:password@host:6379 or rediss://…, user and password percent-encoded',
   SMTP_URL: 'write it as smtp://user:password@host:587 or smtps://user:password@host:465',
   ENGINE_ALLOWED_ORIGINS: 'list origins with commas, such as https://engines.example.com,http://localhost:3010',
   API_KEYS: API_KEYS_MEND,
@@ -174,6 +186,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
         ? { url: values.SUPABASE_URL, serviceRoleKey: values.SUPABASE_SERVICE_ROLE_KEY }
         : null,
     databaseUrl: values.DATABASE_URL ?? null,
+    redisUrl: values.REDIS_URL ?? null,
     apiKeys,
     allowedOrigins: values.ENGINE_ALLOWED_ORIGINS?.map((text) => new URL(text).origin) ?? null,
     engines: {
@@ -197,6 +210,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       eventsDays: values.RETENTION_EVENTS_DAYS,
       firesDays: values.RETENTION_FIRES_DAYS,
       notificationsDays: values.RETENTION_NOTIFICATIONS_DAYS,
+      sessionsDays: values.RETENTION_SESSIONS_DAYS,
     },
     model: modelSettings(values),
     publicUrl: values.PUBLIC_URL ?? null,

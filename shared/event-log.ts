@@ -12,6 +12,8 @@ interface Line {
 const LINES: Record<EventType, Line> = {
   'budget.exceeded': { message: 'Budget exceeded', level: 'warn' },
   'budget.threshold': { message: 'Budget threshold crossed', level: 'warn' },
+  'cache.lost': { message: 'Cache lost; the database serves', level: 'warn' },
+  'cache.restored': { message: 'Cache restored', level: 'info' },
   'campaign.changed': { message: 'Campaign changed', level: 'info' },
   'campaign.file_rejected': { message: 'Campaign file rejected', level: 'warn' },
   'campaign.paused': { message: 'Campaign paused', level: 'info' },
@@ -21,6 +23,7 @@ const LINES: Record<EventType, Line> = {
   'fire.caught_up': { message: 'Missed fire made up for', level: 'info' },
   'fire.ran': { message: 'Fire started a run', level: 'info' },
   'fire.skipped': { message: 'Fire skipped', level: 'info' },
+  'memory.recovered': { message: 'Session state recovered', level: 'debug' },
   'notification.failed': { message: 'Notification failed', level: 'error' },
   'notification.sent': { message: 'Notification sent', level: 'info' },
   'records.pruned': { message: 'Old records removed', level: 'info' },

@@ -14,6 +14,8 @@ export interface EventFacts {
 export const EVENT_TYPES = [
   'budget.exceeded',
   'budget.threshold',
+  'cache.lost',
+  'cache.restored',
   'campaign.changed',
   'campaign.file_rejected',
   'campaign.paused',
@@ -23,6 +25,7 @@ export const EVENT_TYPES = [
   'fire.caught_up',
   'fire.ran',
   'fire.skipped',
+  'memory.recovered',
   'notification.failed',
   'notification.sent',
   'records.pruned',

@@ -39,6 +39,7 @@ export function secretsOf(config: Config): string[] {
     config.supabase?.serviceRoleKey,
     config.slackWebhookUrl,
     ...passwordsOf(config.databaseUrl),
+    ...passwordsOf(config.redisUrl),
     ...passwordsOf(config.smtpUrl),
   ].filter((secret): secret is string => Boolean(secret));
 }
