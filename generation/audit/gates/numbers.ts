@@ -1,0 +1,73 @@
+import type { NormalizedBrief } from '../../normalized-brief.ts';
+import { quantitiesOf, type Quantity } from '../claims/quantities.ts';
+import { GRAVE_DIMENSIONS } from '../claims/quantity-units.ts';
+import { briefTexts } from '../evidence.ts';
+import { quoted, type Severity } from '../finding.ts';
+import { memo, published, spotsIn, type Gate } from '../gate.ts';
+
+/** Unsupported numbers told of one passage at most; one is enough to hold it back. */
+const MOST_SPOTS = 100;
+
+const keysOf = ({ dimension, values }: Quantity) => values.map((value) => `${dimension} ${value}`);
+
+const evidenceOf = memo((brief: NormalizedBrief) => {
+  const quantities = briefTexts(brief).flatMap(quantitiesOf);
+  return { quantities, exact: new Set(quantities.flatMap(keysOf)) };
+});
+
+/** Dimensions that can mean the same. */
+function canBe(claimed: Quantity, known: Quantity): boolean {
+  if (claimed.dimension === known.dimension) return true;
+  const either = new Set([claimed.dimension, known.dimension]);
+  if (either.has('money or weight')) return either.has('gbp') || either.has('pound');
+  // A bare number in the brief, as in “price: 19.99”, stands for whatever it is there.
+  return (known.dimension === 'count' && !known.isProof) || (claimed.dimension === 'count' && !claimed.isProof);
+}
+
+/** `about` forgives a tenth. */
+function agrees(claimed: number, bound: Quantity['bound'], known: number): boolean {
+  const slack = Math.abs(claimed) * (bound === 'about' ? 0.1 : 1e-9);
+  if (Math.abs(claimed - known) <= slack) return true;
+  return (bound === 'least' && known > claimed) || (bound === 'most' && known < claimed);
+}
+
+function isSupported(claimed: Quantity, brief: NormalizedBrief): boolean {
+  const { quantities, exact } = evidenceOf(brief);
+  if (keysOf(claimed).some((key) => exact.has(key))) return true;
+  return quantities.some(
+    (known) =>
+      canBe(claimed, known) &&
+      claimed.values.some((value) => known.values.some((fact) => agrees(value, claimed.bound, fact))),
+  );
+}
+
+function unsupportedIn(text: string, brief: NormalizedBrief): Quantity[] {
+  const unsupported: Quantity[] = [];
+  for (const quantity of quantitiesOf(text)) {
+    if (unsupported.length === MOST_SPOTS) break;
+    if (!isSupported(quantity, brief)) unsupported.push(quantity);
+  }
+  return unsupported;
+}
+
+function severityOf({ dimension, isProof }: Quantity): Severity {
+  return GRAVE_DIMENSIONS.has(dimension) || isProof ? 'major' : 'minor';
+}
+
+/** Numbers that neither a fact nor the brief's own text holds, whatever the unit and the words they are written in. */
+export const numbers: Gate = {
+  name: 'numbers',
+  version: 1,
+  check(candidate, brief) {
+    return spotsIn(published(candidate), ({ text }) =>
+      unsupportedIn(text, brief).map((quantity) => ({
+        start: quantity.start,
+        end: quantity.end,
+        severity: severityOf(quantity),
+        code: quantity.dimension === 'date' ? 'unsupported_date' : 'unsupported_number',
+        message: `No fact and no text of the brief holds ${quoted(text.slice(quantity.start, quantity.end))}.`,
+        mend: 'take it out, or add the fact that it rests on',
+      })),
+    );
+  },
+};
