@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../shared/clock.ts';
 import { isJsonObject, ownField, valueAt } from '../shared/json.ts';
 import { contentAnswer, instanceOf, type VertexReply, vectorOf } from './vertex-answers.ts';
 
-export type { SandboxUsage, VertexReply } from './vertex-answers.ts';
+export type { VertexReply } from './vertex-answers.ts';
 
 export interface VertexRequest {
   method: 'generateContent' | 'predict' | 'embedContent';
