@@ -17,6 +17,8 @@ import { AuditCatchUp } from './generation/briefs/audit-catch-up.ts';
 import { BriefControl } from './generation/briefs/brief-control.ts';
 import { makeModel } from './generation/model-layer.ts';
 import { templates } from './generation/rules/templates.ts';
+import { RedisCache } from './knowledge/memory/redis-cache.ts';
+import { SessionMemory } from './knowledge/memory/session-memory.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { EngineGate } from './runs/engine-gate.ts';
 import { leaseTimes } from './runs/lease.ts';
@@ -155,6 +157,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     enqueue,
     cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason),
   });
+  const cache = config.redisUrl === null ? undefined : new RedisCache({ ...shared, url: config.redisUrl });
   return {
     metrics,
     budget,
@@ -176,6 +179,8 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     runs,
     briefs: new BriefControl({ records, runs, clock }),
     auditCatchUp: new AuditCatchUp({ ...shared, runs }),
+    cache,
+    memory: new SessionMemory({ ...shared, cache }),
     health: { ready: readiness(records, queue, clock) },
   };
 }
@@ -189,7 +194,9 @@ async function startParts(
   database: Database,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { orchestrator, queue, keeper, recovery, retention, dispatcher, files, scheduler, auditCatchUp } = parts;
+  const { orchestrator, queue, keeper, recovery, retention, dispatcher, files, scheduler, auditCatchUp, cache } = parts;
+  stack.defer(() => cache?.stop());
+  cache?.start();
   stack.defer(() => dispatcher.stop());
   if (database.kind === 'embedded') await recovery.voidLeases();
   stack.defer(() => keeper.stop());

@@ -8,6 +8,7 @@ import type { Config } from '../shared/config.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { BriefControl } from '../generation/briefs/brief-control.ts';
+import type { SessionMemory } from '../knowledge/memory/session-memory.ts';
 import type { BudgetStatus } from './shapes/budget.ts';
 
 /** What the routes may do with campaigns; `input` is whatever the client sent. */
@@ -42,6 +43,9 @@ export interface RunsPort {
 /** What the routes may do with briefs; implemented by generation/briefs/brief-control.ts. */
 export type BriefsPort = Pick<BriefControl, 'submit' | 'find' | 'cancel' | 'retry'>;
 
+/** What the routes may do with sessions; implemented by knowledge/memory/session-memory.ts. */
+export type MemoryPort = Pick<SessionMemory, 'recover' | 'put' | 'remove'>;
+
 /** What the service needs to do its work, one by one. */
 export interface ReadyReport {
   ready: boolean;
@@ -58,6 +62,7 @@ export interface ApiDeps {
   campaigns: CampaignsPort;
   runs: RunsPort;
   briefs: BriefsPort;
+  memory: MemoryPort;
   budget: {
     /** Where a campaign stands in its budget. */
     status(campaign: { id: string; timezone: string; budget: BudgetDefinition }): Promise<BudgetStatus>;

@@ -2,6 +2,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { EventBus, EventFacts, EventType } from '../shared/events.ts';
 
 const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Of the recovery of a session's state, which is to take less than 0.2 s. */
+const RECOVERY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1];
 const LONG_SECONDS = [1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600];
 
 /** Durations of HTTP requests by method, route and status; made once a registry. */
@@ -53,8 +55,8 @@ const amount = (value: unknown) => (typeof value === 'number' && Number.isFinite
 function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: EventFacts) => void>> {
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
     new Counter<L>({ name: `orchestrator_${name}`, help, labelNames, registers: [registry] });
-  const histogram = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
-    new Histogram<L>({ name: `orchestrator_${name}`, help, labelNames, buckets: LONG_SECONDS, registers: [registry] });
+  const histogram = <L extends string>(name: string, help: string, label: L, buckets = LONG_SECONDS) =>
+    new Histogram<L>({ name: `orchestrator_${name}`, help, labelNames: [label], buckets, registers: [registry] });
 
   const queued = counter('runs_queued_total', 'Runs queued, by what triggered them.', 'trigger');
   const started = counter('runs_started_total', 'Runs started.');
@@ -66,6 +68,12 @@ function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: Eve
   const cost = counter('cost_dollars_total', 'What steps cost, by kind.', 'kind');
   const exceeded = counter('budget_exceeded_total', 'Steps refused by a budget.');
   const fires = counter('fires_total', 'Nominal times of schedules, by outcome.', 'outcome');
+  const recoveries = histogram(
+    'memory_recovery_seconds',
+    'Recoveries of session states, by where the state was at hand.',
+    'source',
+    RECOVERY_SECONDS,
+  );
   const messages = counter('notifications_total', 'Messages, by outcome.', 'outcome');
 
   const stepEnded = (outcome: string) => (facts: EventFacts) => {
@@ -90,6 +98,7 @@ function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: Eve
     'fire.ran': () => fires.inc({ outcome: 'ran' }),
     'fire.caught_up': () => fires.inc({ outcome: 'caught_up' }),
     'fire.skipped': () => fires.inc({ outcome: 'skipped' }),
+    'memory.recovered': ({ source, ms }) => recoveries.observe({ source: text(source) }, amount(ms) / 1_000),
     'notification.sent': () => messages.inc({ outcome: 'sent' }),
     'notification.failed': () => messages.inc({ outcome: 'failed' }),
   };

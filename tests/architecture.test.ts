@@ -8,11 +8,12 @@ const ROOT = join(import.meta.dirname, '..');
 /** Which folders and files the files of a folder may import from, beside their own. Type imports are free. */
 const ALLOWED: Record<string, readonly string[]> = {
   'orchestrator.ts': ['runs', 'budget', 'campaigns', 'database', 'shared'],
-  api: ['campaigns', 'database', 'generation', 'runs', 'scheduler', 'shared'],
+  api: ['campaigns', 'database', 'generation', 'knowledge', 'runs', 'scheduler', 'shared'],
   budget: ['database', 'shared'],
   campaigns: ['steps/registry.ts', 'scheduler/calendar.ts', 'shared'],
   database: ['shared'],
   generation: ['shared'],
+  knowledge: ['database', 'shared'],
   notifications: ['campaigns/definition.ts', 'database', 'shared'],
   runs: ['budget', 'campaigns', 'database', 'notifications', 'shared', 'steps'],
   sandbox: ['shared'],

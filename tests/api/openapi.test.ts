@@ -170,7 +170,9 @@ describe('real answers are as the document says', () => {
     check('post', '/api/briefs', brief);
     briefId = brief.body.runId;
     await ask(app, 'post', '/api/briefs/{id}/cancel', { reason: 'enough' });
+    await ask(app, 'put', '/api/memory/sessions/{id}', { state: { step: 1 }, version: null });
     for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
+    await ask(app, 'delete', '/api/memory/sessions/{id}');
     await ask(app, 'post', '/api/briefs/{id}/retry');
     await ask(app, 'delete', '/api/campaigns/{id}', undefined, '', (await insertCampaign(records)).id);
     const missing = operations.filter(

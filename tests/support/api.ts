@@ -5,6 +5,7 @@ import { BudgetLedger } from '../../budget/ledger.ts';
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow, JsonObject, RunRow } from '../../database/tables.ts';
 import { BriefControl } from '../../generation/briefs/brief-control.ts';
+import { SessionMemory } from '../../knowledge/memory/session-memory.ts';
 import { RunControl } from '../../runs/run-control.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { iso } from '../../shared/clock.ts';
@@ -71,6 +72,7 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
       clock,
       runs: new RunControl({ records, clock, events, enqueue: () => Promise.resolve(), cancelHeld: () => undefined }),
     }),
+    memory: new SessionMemory({ records, clock, events }),
     budget: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),
     health: { ready: async () => ({ ready: true, checks: [{ name: 'database', ok: true }] }) },
     metrics: new Registry(),
