@@ -1,6 +1,7 @@
 import { createApp } from './api/app.ts';
 import { countBriefs } from './api/brief-metrics.ts';
 import { createMetrics } from './api/metrics.ts';
+import { showModel } from './api/model-metrics.ts';
 import { linkHost, stopServer, takePort } from './api/port.ts';
 import { readiness } from './api/readiness.ts';
 import { BudgetLedger } from './budget/ledger.ts';
@@ -111,6 +112,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   stack.defer(() => http.close());
   const model = makeModel(config.model, { clock, logger, templates, store: modelAnswers(records, clock) });
   stack.defer(() => model.close());
+  showModel(metrics, () => model.stats());
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
   const claims = new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs });

@@ -1,4 +1,5 @@
 import { analysis } from './analysis.ts';
+import { audit } from './audit.ts';
 import { copy } from './copy.ts';
 import { outreach } from './outreach.ts';
 import { poster } from './poster.ts';
@@ -10,6 +11,7 @@ import type { StepKind } from './step.ts';
 /** Every kind of step, one line each, alphabetical. The campaign schema, its JSON Schema and the docs derive from this. */
 export const stepKinds: Record<string, StepKind> = {
   analysis,
+  audit,
   copy,
   outreach,
   poster,
@@ -21,6 +23,7 @@ export const stepKinds: Record<string, StepKind> = {
 /** What a campaign may write as `engine`, and the kind that it means. `compose` is what some files call `outreach`. */
 const ENGINES: Record<string, string> = {
   analysis: 'analysis',
+  audit: 'audit',
   compose: 'outreach',
   copy: 'copy',
   outreach: 'outreach',

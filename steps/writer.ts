@@ -6,9 +6,9 @@ import { type ArtifactKind, CHANNELS } from '../generation/artifacts.ts';
 import { USUAL_CHANNELS } from '../generation/briefs/request.ts';
 import { normalizedBriefSchema } from '../generation/normalized-brief.ts';
 import { iso } from '../shared/clock.ts';
-import { problemsOf } from '../shared/zod-problems.ts';
 import { asModelFailure } from './model-errors.ts';
-import { type ModelStepContext, type ModelStepKind, StepError, type StepResult } from './step.ts';
+import type { ModelStepContext, ModelStepKind, StepResult } from './step.ts';
+import { parsedParams } from './step-params.ts';
 
 const priorWork = z.strictObject({
   runId: z.guid(),
@@ -28,14 +28,6 @@ const writerParams = z.strictObject({
   channels: z.array(z.enum(CHANNELS)).min(1).max(CHANNELS.length).default(USUAL_CHANNELS),
   prior: priorWork.optional(),
 });
-
-/** @throws {StepError} STEP_PARAMS_INVALID naming every place; references are filled in by now, so nothing else has looked */
-export function parsedParams<T>(schema: z.ZodType<T>, params: JsonObject): T {
-  const parsed = schema.safeParse(params);
-  if (parsed.success) return parsed.data;
-  const problems = problemsOf(parsed.error, params).map(({ path, message }) => `params.${path} ${message}`);
-  throw new StepError('STEP_PARAMS_INVALID', problems.slice(0, 5).join('; '), { worked: 'no' });
-}
 
 const assignmentOf = (params: JsonObject) => parsedParams(writerParams, params) as Assignment;
 

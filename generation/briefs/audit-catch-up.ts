@@ -43,6 +43,7 @@ export class AuditCatchUp {
     const due = await records.call<{ run_id: string; completed_at: string }[]>('briefs_without_audit', {
       p_campaign_id: BRIEFS_CAMPAIGN_ID,
       p_now: iso(now),
+      p_since: iso(now - GIVE_UP_MS),
       p_from_id: firstIdAt(now - GIVE_UP_MS),
       p_limit: MOST_A_ROUND,
     });

@@ -1,9 +1,16 @@
 import type { Embedded, Generated, GenerateRequest, Model, ModelCall } from '../../generation/model.ts';
 import { ModelError } from '../../generation/model.ts';
+import type { RulesTemplates } from '../../generation/providers/rules.ts';
 import { templates } from '../../generation/rules/templates.ts';
 
 /** What a scripted model does with a task: an answer, a failure, or nothing until it is told to stop. */
 export type Act = 'write' | 'hang' | Error | ((request: GenerateRequest<unknown>) => unknown);
+
+/** The judge finds nothing to object to. */
+const writers: RulesTemplates = {
+  ...templates,
+  'audit.judge': () => ({ answer: false, quote: '', reason: 'Nothing of the kind.' }),
+};
 
 /**
  * A hosted model without a network: writes what the offline templates write, as `model-1`, at a cent an answer, unless a task is
@@ -32,7 +39,7 @@ export class ScriptedModel implements Model {
       });
     if (act instanceof Error) throw act;
     const written: unknown =
-      typeof act === 'function' ? act(request as GenerateRequest<unknown>) : templates[request.task]?.(request.input);
+      typeof act === 'function' ? act(request as GenerateRequest<unknown>) : writers[request.task]?.(request.input);
     return {
       value: request.schema.parse(written),
       provider: this.provider,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
-import { access, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -66,10 +66,13 @@ async function migratedTemplate(vectors: boolean): Promise<string> {
     await pool.end();
     const dump = await pglite.dumpDataDir('none');
     await pglite.close();
-    // Under another name first: a file of that name is always whole, also when two test files make it at once.
+    // Under another name first: a file of that name is always whole. It is never replaced: another test file may be reading it.
     const unfinished = `${file}.${process.pid}`;
     await writeFile(unfinished, new Uint8Array(await dump.arrayBuffer()));
-    await rename(unfinished, file);
+    await link(unfinished, file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    await unlink(unfinished);
     return file;
   }
 }

@@ -63,7 +63,7 @@ language sql stable set search_path = public, pg_temp as $$
 $$;
 
 -- The runs that belong together because each repairs the one before: from the first to the newest, as ids. Empty for a run
--- that is not of the campaign. Where one was repaired twice, the newest of all.
+-- that is not of the campaign. Where one was repaired twice, the last of those that were repaired the most.
 create function run_chain(p_run_id uuid, p_campaign_id uuid) returns jsonb
 language sql stable set search_path = public, pg_temp as $$
   with recursive up as (
@@ -71,16 +71,18 @@ language sql stable set search_path = public, pg_temp as $$
     union all
     select r.id, r.retry_of, up.depth + 1 from up join campaign_runs r on r.id = up.retry_of where up.depth < 1000
   ), down as (
-    (select id from up order by depth desc limit 1)
-    union
-    select r.id from down join campaign_runs r on r.retry_of = down.id
+    (select id, 0 as depth from up order by up.depth desc limit 1)
+    union all
+    select r.id, down.depth + 1 from down join campaign_runs r on r.retry_of = down.id where down.depth < 1000
   )
-  select coalesce(jsonb_agg(id order by id), '[]') from down
+  select coalesce(jsonb_agg(id order by depth, id), '[]') from down
 $$;
 
--- Runs of a campaign whose audit could not be made, which nobody has repaired; only those that were begun since p_from_id. The next try
--- comes when as much time has gone by again as lay between the first brief and the last try, a minute at least.
-create function briefs_without_audit(p_campaign_id uuid, p_now timestamptz, p_from_id uuid, p_limit integer) returns jsonb
+-- Runs of a campaign whose audit could not be made, which nobody has repaired, of briefs that came since p_since; no id before
+-- p_from_id is of that time. The next try comes when as much time has gone by again as lay between the brief and the last try,
+-- a minute at least.
+create function briefs_without_audit(p_campaign_id uuid, p_now timestamptz, p_since timestamptz, p_from_id uuid,
+  p_limit integer) returns jsonb
 language sql stable set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('run_id', d.id, 'completed_at', d.completed_at) order by d.id), '[]')
   from (
@@ -89,6 +91,7 @@ language sql stable set search_path = public, pg_temp as $$
     where r.campaign_id = p_campaign_id and r.status = 'partial' and r.id >= p_from_id
       and r.completed_at + greatest(interval '1 minute',
         r.completed_at - (r.definition #>> '{metadata,submittedAt}')::timestamptz) <= p_now
+      and (r.definition #>> '{metadata,submittedAt}')::timestamptz >= p_since
       and not exists (select from campaign_runs n where n.retry_of = r.id)
       and exists (select from run_steps s where s.run_id = r.id and s.kind = 'audit' and s.status = 'failed'
         and s.error ->> 'code' = 'AUDIT_PENDING')
