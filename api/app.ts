@@ -103,9 +103,15 @@ function nameRoute(path: string): RequestHandler {
     const context = contextOf(request);
     context.route = path;
     const { id } = request.params;
-    if (isUuid(id)) context.ids = { [path.startsWith('/api/runs') ? 'runId' : 'campaignId']: id };
+    if (isUuid(id)) context.ids = { [nameOfId(path)]: id };
     next();
   };
+}
+
+/** What the id in a path is called in the log. */
+function nameOfId(path: string): string {
+  if (path.startsWith('/api/runs') || path.startsWith('/api/briefs')) return 'runId';
+  return path.startsWith('/api/campaigns') ? 'campaignId' : 'id';
 }
 
 /** JSON answers may do nothing in a browser; the docs page widens this for itself. */

@@ -52,19 +52,25 @@ function hashtagsOf(brief: NormalizedBrief): string[] {
   return tag === '' || /^\d+$/u.test(tag) ? [] : [hashtagOf(tag)];
 }
 
-/** Each channel opens differently, so that no post is a copy of another. */
-const OPENINGS: Record<Channel, (brief: NormalizedBrief) => string> = {
-  facebook: (brief) => `${lede(brief)} Have a look.`,
-  instagram: (brief) => `Meet ${productName(brief)}.`,
-  tiktok: (brief) => `This is ${productName(brief)}.`,
-  linkedin: (brief) => `For ${inSentence(firstSentence(brief.audience))}: ${productName(brief)}.`,
-  youtube: (brief) => `A closer look at ${productName(brief)}.`,
-  gmb: (brief) => `Ask us about ${productName(brief)}.`,
-  reddit: (brief) => `We make ${productName(brief)} and would like to hear what you think.`,
-  email: (brief) => `Hello, we would like to show you ${productName(brief)}.`,
+const nthFact = (brief: NormalizedBrief, nth: number) => facts(brief, nth + 1).slice(nth);
+
+/** Each channel says something else first, so that no post is a copy of another. */
+const POSTS: Record<Channel, (brief: NormalizedBrief) => string[]> = {
+  facebook: (brief) => [lede(brief), ...nthFact(brief, 1), 'Come and see for yourself.'],
+  instagram: (brief) => [`Meet ${productName(brief)}.`, ...nthFact(brief, 0)],
+  tiktok: (brief) => [`This is ${productName(brief)}.`, 'Have you seen it yet?'],
+  linkedin: (brief) => {
+    const { named, text } = productDescription(brief);
+    const what = named ? `${productName(brief)}, ${text}` : productName(brief);
+    return [`For ${inSentence(firstSentence(brief.audience))}: ${what}.`, ...nthFact(brief, 2)];
+  },
+  youtube: (brief) => [`A closer look at ${productName(brief)}: what it is, and whom it is made for.`],
+  gmb: (brief) => [`Ask us about ${productName(brief)}.`, ...nthFact(brief, 3)],
+  reddit: (brief) => [`We make ${productName(brief)} and would like to hear what you think of it.`],
+  email: (brief) => ['Hello,\n\n', `we would like to show you ${productName(brief)}.`, about(brief)],
   x: (brief) => {
     const { named, text } = productDescription(brief);
-    return named ? `${capitalized(productName(brief))}: ${text}.` : `${capitalized(text)}.`;
+    return [named ? `${capitalized(productName(brief))}: ${text}.` : `${capitalized(text)}.`];
   },
 };
 
@@ -72,8 +78,7 @@ function postOf(channel: Channel, brief: NormalizedBrief): Post {
   const hashtags = channel === 'email' || channel === 'reddit' ? [] : hashtagsOf(brief);
   const asked = lengthFor(brief.constraints.maxLength, channel) ?? ROOMY;
   const room = Math.min(TIGHT[channel] ?? ROOMY, asked) - hashtags.join(' ').length - 1;
-  const more = channel === 'x' ? [] : [about(brief), ...facts(brief, 1)];
-  const text = withRequired([OPENINGS[channel](brief), ...more].join(' '), brief);
+  const text = withRequired(POSTS[channel](brief).join(' ').replace('\n\n ', '\n\n'), brief);
   return {
     channel,
     ...(TITLED.has(channel) ? { title: clip(capitalized(productName(brief)), 60) } : {}),
