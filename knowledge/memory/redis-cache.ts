@@ -18,7 +18,7 @@ const PREFIX = 'pipeline-orchestrator:memory:';
 /** No session has this name: namespaces are not empty. */
 const PROBE_KEY = `${PREFIX}:probe`;
 /** Between two tries to connect, in milliseconds: doubled from the first to the longest. */
-const FIRST_PAUSE_MS = 250;
+const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 30_000;
 /** A connection that has lasted so long, in milliseconds, counts as a sound one: the next pause is a short one again. */
 const SOUND_AFTER_MS = 60_000;
