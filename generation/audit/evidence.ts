@@ -32,8 +32,18 @@ export function isSaid(brief: NormalizedBrief, phrase: string): boolean {
 /** Names of the product: two and more words with capitals, or what stands in quotation marks. */
 const NAME = /\p{Lu}[\p{L}\p{N}'’&-]*(?:\s\p{Lu}[\p{L}\p{N}'’&-]*)+|[“"]([^“”"]{2,80})[”"]/gu;
 
-export const productNames = memo((brief: NormalizedBrief): readonly string[] =>
-  Array.from(brief.product.matchAll(NAME), (found) => found[1] ?? found[0]).slice(0, 50),
+const MOST_NAMES = 50;
+
+/** An article that begins a name is often left out, and a sentence begins with one that is none of it. */
+function withoutArticle(name: string): string[] {
+  const rest = name.replace(/^(?:The|A|An)\s/u, '');
+  return rest === name ? [name] : rest.includes(' ') ? [name, rest] : [];
+}
+
+const productNames = memo((brief: NormalizedBrief): readonly string[] =>
+  Array.from(brief.product.matchAll(NAME), (found) => found[1] ?? found[0])
+    .flatMap(withoutArticle)
+    .slice(0, MOST_NAMES),
 );
 
 /** Where a text names the product, as UTF-16 ranges. */

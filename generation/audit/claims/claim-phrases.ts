@@ -39,10 +39,11 @@ export const CLAIM_KINDS: readonly ClaimKind[] = [
     message: 'A measurable superlative that no fact supports.',
     mend: REST,
     phrases:
-      "number one, best selling, bestselling, best seller, bestseller, top rated, highest rated, award winning, market leader, market leading, industry leading, world leading, world's leading, world's first, world's best, world's only, first ever, " +
+      "number one, best selling, best seller, top rated, highest rated, award winning, market leader, market leading, industry leading, world leading, world's leading, world's first, world's best, world's only, first ever, " +
       'most trusted, most popular, most effective, most advanced, most powerful, most affordable, lowest price, cheapest, fastest growing, the only one that, only product, only brand, only company, ' +
       'marktführend, marktführer, testsieger, weltbeste, leader du marché, numéro un, líder del mercado, número uno',
     notBefore: 'priority rule reason question tip mistake fan job',
+    notAfter: 'priority rule reason question tip mistake step',
   },
   {
     code: 'unsupported_superlative',

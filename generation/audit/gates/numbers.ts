@@ -24,21 +24,21 @@ function canBe(claimed: Quantity, known: Quantity): boolean {
   return (known.dimension === 'count' && !known.isProof) || (claimed.dimension === 'count' && !claimed.isProof);
 }
 
-/** `about` forgives a tenth. */
-function agrees(claimed: number, bound: Quantity['bound'], known: number): boolean {
-  const slack = Math.abs(claimed) * (bound === 'about' ? 0.1 : 1e-9);
-  if (Math.abs(claimed - known) <= slack) return true;
-  return (bound === 'least' && known > claimed) || (bound === 'most' && known < claimed);
+const isEqual = (a: number, b: number, slack: number) => Math.abs(a - b) <= Math.abs(a) * slack;
+
+/** Whether a known number makes a claimed one true. Of a numeral with two readings, bounds take the likelier one, the greater. */
+function agrees({ values, bound }: Quantity, known: Quantity): boolean {
+  if (values.some((value) => known.values.some((fact) => isEqual(value, fact, 1e-9)))) return true;
+  const [value, fact] = [Math.max(...values), Math.max(...known.values)];
+  // “Nearly” forgives a tenth.
+  if (bound === 'about') return isEqual(value, fact, 0.1);
+  return (bound === 'least' && fact > value) || (bound === 'most' && fact < value);
 }
 
 function isSupported(claimed: Quantity, brief: NormalizedBrief): boolean {
   const { quantities, exact } = evidenceOf(brief);
   if (keysOf(claimed).some((key) => exact.has(key))) return true;
-  return quantities.some(
-    (known) =>
-      canBe(claimed, known) &&
-      claimed.values.some((value) => known.values.some((fact) => agrees(value, claimed.bound, fact))),
-  );
+  return quantities.some((known) => canBe(claimed, known) && agrees(claimed, known));
 }
 
 function unsupportedIn(text: string, brief: NormalizedBrief): Quantity[] {

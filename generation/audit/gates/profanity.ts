@@ -10,7 +10,7 @@ const INNOCENT =
   'rape oil,pasta e fagioli,fagioli,flame retard,fire retard,retardant,dickinson,dickies,dickson,dick van,dickey,moby dick,' +
   'philip k dick,philip k. dick,hooker furn,john lee hooker,pussy willow,pussycat,booby trap,booby prize,boobytrap,sextant,' +
   'sextet,sussex,essex,middlesex,wessex,unisex,chinkapin,titmouse,blue tit,great tit,coal tit,semen indic,scat singing,' +
-  "dick's sporting,scunthorpe,lightwater,shih tzu,shitake,kanal,negroni,rio negro,vaginal health,arsenal,assassin,assault";
+  "dick's sporting,scunthorpe,lightwater,shih tzu,shitake,shiitake,kanal,negroni,rio negro,vaginal health,arsenal,assassin,assault";
 
 const dataset = new DataSet<{ originalWord: string }>().addAll(englishDataset).addPhrase((phrase) => {
   let innocent = phrase.setMetadata({ originalWord: '' });

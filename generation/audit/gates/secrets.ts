@@ -11,7 +11,7 @@ const SECRETS: readonly RegExp[] = [
   /(?<![\w-])eyJ[\w-]{10,2000}\.eyJ[\w-]{10,2000}\.[\w-]{10,1000}/g,
   /-----BEGIN (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----/g,
   /hooks\.slack\.com\/services\/[\w/]{10,100}/g,
-  /(?<![\w-])(?:api[ _-]?key|secret|password|passwd|access[ _-]?token|client[ _-]?secret)\s?[:=]\s?["']?[^\s"']{8,200}/gi,
+  /(?<![\w-])(?:api[ _-]?key|secret|password|passwd|access[ _-]?token|client[ _-]?secret)\s?[:=]\s?["']?(?=\S{0,100}\d)[^\s"']{8,200}/gi,
 ];
 
 /** Keys, tokens and passwords, wherever they stand. */

@@ -1,7 +1,7 @@
 import { LEET, LOOKALIKES } from './lookalikes.ts';
 
 /** How a letter is separated from the one before it. */
-export const GAP = { none: 0, apostrophe: 1, sign: 2, space: 3, sentence: 4 } as const;
+export const GAP = { none: 0, apostrophe: 1, hyphen: 2, sign: 3, space: 4, sentence: 5 } as const;
 
 /** The letters and digits of a text, folded, each with its place in the text. Arrays of equal length. */
 export interface Letters {
@@ -38,6 +38,7 @@ const IGNORED = /\p{Default_Ignorable_Code_Point}/u;
 const SPACE = /\s/u;
 const STOP = /[.!?…。！？]/u;
 const APOSTROPHE = /['’ʼ]/u;
+const HYPHEN = /[-\u2010\u2011]/u;
 const UPPER = /\p{Lu}/u;
 /** Scripts whose words are not separated by spaces. */
 const UNSPACED =
@@ -155,6 +156,7 @@ class Reader {
     if (SPACE.test(char))
       this.#widen(this.#hasStop || (char === '\n' && this.#gap >= GAP.space) ? GAP.sentence : GAP.space);
     else if (APOSTROPHE.test(char) && this.#gap === GAP.none) this.#widen(GAP.apostrophe);
+    else if (HYPHEN.test(char) && this.#gap === GAP.none) this.#widen(GAP.hyphen);
     else this.#widen(this.#hasStop && this.#gap >= GAP.space ? GAP.sentence : GAP.sign);
     this.#gapLength += char.length;
     this.#lastUpper = false;

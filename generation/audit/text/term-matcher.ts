@@ -18,7 +18,7 @@ interface Node {
 }
 
 const BREAK = ' ';
-const HOW = { signs: 1, spaces: 2, leet: 4, stretched: 8, letter: 16 } as const;
+const HOW = { signs: 1, spaces: 2, leet: 4, stretched: 8, letter: 16, hyphens: 32 } as const;
 /** Separators between two letters of one spaced-out word at most, in UTF-16 units. */
 const LONGEST_GAP = 3;
 const DIGIT = /\p{N}/u;
@@ -101,7 +101,7 @@ export class TermMatcher {
               term,
               start: letters.starts[from] as number,
               end: letters.ends[next - 1] as number,
-              disguised: (how & ~HOW.letter) !== 0 || isDisguised(letters, from, next),
+              disguised: isDisguised(letters, from, next, how),
             });
       at = next;
     }
@@ -117,6 +117,7 @@ export class TermMatcher {
       const broken = gap === GAP.sentence ? undefined : node.next.get(BREAK);
       if (broken) across.push({ node: broken, how });
       if (gap === GAP.none) across.push({ node, how });
+      else if (spaced && gap === GAP.hyphen) across.push({ node, how: how | HOW.hyphens });
       else if (spaced && gap === GAP.sign) across.push({ node, how: how | HOW.signs });
       else if (spaced && isSpacedOut(letters, from, at)) {
         across.push({ node, how: how | HOW.spaces });
@@ -199,13 +200,16 @@ function isWhole(letters: Letters, from: number, to: number, how: number): boole
   const length = to - from;
   if (length < 4 && (isDigitBreak(letters, from) || isDigitBreak(letters, to))) return false;
   if ((how & HOW.leet) !== 0 && ((how & HOW.letter) === 0 || length < 3)) return false;
-  if ((how & (HOW.signs | HOW.spaces)) === 0) return true;
+  if ((how & (HOW.signs | HOW.spaces | HOW.hyphens)) === 0) return true;
   const spacedOut = isSpacedOut(letters, from, to);
   if (!spacedOut) return (how & HOW.spaces) === 0;
   return length > 3 || (length === 3 && !hasSingleNeighbours(letters, from, to));
 }
 
-function isDisguised(letters: Letters, from: number, to: number): boolean {
+function isDisguised(letters: Letters, from: number, to: number, how: number): boolean {
+  if ((how & (HOW.signs | HOW.spaces | HOW.leet | HOW.stretched)) !== 0) return true;
+  // A hyphen within a word is a way to spell it, between all of its letters it is not.
+  if ((how & HOW.hyphens) !== 0 && isSpacedOut(letters, from, to)) return true;
   for (let at = from; at < to; at += 1) {
     const flags = letters.flags[at] as number;
     // What is hidden before the first letter hides nothing of the word.
