@@ -20,7 +20,7 @@ export function estimateAudit(brief: NormalizedBrief, kinds: readonly ArtifactKi
     tier: 'fast',
     instructions: 'x'.repeat(INSTRUCTIONS),
     input: { brief: brief as unknown as JsonObject, candidate: 'x'.repeat(ARTIFACT) },
-    schema: z.object({}),
+    schema: z.object({ answer: z.boolean() }),
     maxOutputTokens: ANSWER_TOKENS,
   });
   return kinds.reduce((sum, kind) => sum + judgeQuestions(brief, { kind }).length * question, 0);

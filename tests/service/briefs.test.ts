@@ -26,6 +26,7 @@ async function vertex(): Promise<VertexSandbox> {
       'brief-copy': writer('brief.copy'),
       'brief-social': writer('brief.social'),
       'brief-poster': writer('brief.poster'),
+      'audit-judge': () => ({ answer: false, quote: '', reason: 'Nothing of the kind.' }),
     },
   });
   cleanups.push(() => sandbox.close());
@@ -85,9 +86,9 @@ describe.each(['genai', 'vertexai'])('with a Vertex endpoint, through %s,', (pro
       expect(artifact.cost).toBeGreaterThan(0);
     }
     expect(bundle.cost).toBeGreaterThan(0);
-    expect(bundle.audit.state).toBe('completed');
+    expect(bundle.audit).toMatchObject({ state: 'completed', result: { judged: 'complete' } });
     expect(sandbox.requests.map(({ task }) => task)).toEqual(
-      expect.arrayContaining(['brief-copy', 'brief-social', 'brief-poster']),
+      expect.arrayContaining(['brief-copy', 'brief-social', 'brief-poster', 'audit-judge']),
     );
     expect(service.log).not.toMatch(/"level":"error"/);
   });
