@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { measureMemory } from './memory.ts';
 import { renderBench } from './report.ts';
 import { measureRestart, measureScale } from './scale.ts';
 import { measureThroughput } from './throughput.ts';
@@ -24,4 +25,15 @@ test('the bench measures a restart, rest and a herd of campaigns', async () => {
   expect(scale.herd.campaigns).toBe(20);
   expect(scale.herd.lastEndedSeconds).toBeGreaterThanOrEqual(scale.herd.lastStartedSeconds);
   expect(renderBench({ cores: 1, node: 'v0', throughput: [], restart, scale })).toContain('All 20 due at once');
+}, 60_000);
+
+test('the bench measures how fast a session has its state again, and says where it could not', async () => {
+  const memory = await measureMemory(postgres, 3);
+  const text = renderBench({ cores: 1, node: 'v0', throughput: [], memory });
+  expect(text).toMatch(
+    /Cached state recovery, 200 KB \(p50 \/ p95 of 3\): in process [\d.]+ ms \/ [\d.]+ ms, with Redis .+, from Postgres [\d.]+ ms/,
+  );
+  expect(renderBench({ cores: 1, node: 'v0', throughput: [], memory: { ...memory, redis: null } })).toContain(
+    'with Redis not measured: no redis-server, from',
+  );
 }, 60_000);

@@ -2,14 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../support/postgres.ts';
+import { measureMemory } from './memory.ts';
 import { type BenchReport, renderBench } from './report.ts';
 import { measureRestart, measureScale } from './scale.ts';
 import { measureThroughput } from './throughput.ts';
 
-const USAGE = `npm run bench -- [--quick] [--only throughput|scale] [--campaigns N] [--json FILE]
+const USAGE = `npm run bench -- [--quick] [--only throughput|scale|memory] [--campaigns N] [--json FILE]
 
 Measures this service beside pg-boss and beside the bare group commit that the machine can do, in one run on a real Postgres,
-and prints the ratios; then many campaigns in one process. docs/performance.md says what bounds each figure.`;
+and prints the ratios; then many campaigns in one process; then how fast a session has its state again. docs/performance.md says what bounds each figure.`;
 
 const { values } = parseArgs({
   options: {
@@ -34,17 +35,20 @@ const LOADS: readonly [number, number, number][] = values.quick
       [1_000, 10_000, 3],
     ];
 
+const isWanted = (part: string) => values.only === undefined || values.only === part;
+
 async function bench(): Promise<BenchReport> {
   const report: BenchReport = { cores: availableParallelism(), node: process.version, throughput: [] };
   const postgres = await startPostgres({ durable: true });
   try {
-    if (values.only !== 'scale')
+    if (isWanted('throughput'))
       for (const [inFlight, runs, rounds] of LOADS)
         report.throughput.push(await measureThroughput(postgres, inFlight, runs, rounds));
-    if (values.only !== 'throughput') {
+    if (isWanted('scale')) {
       report.restart = await measureRestart(postgres, 90);
       report.scale = await measureScale(postgres, Number(values.campaigns), values.quick ? 15 : 60);
     }
+    if (isWanted('memory')) report.memory = await measureMemory(postgres, values.quick ? 100 : 1_000);
     return report;
   } finally {
     await postgres.stop();

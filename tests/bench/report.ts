@@ -1,4 +1,5 @@
 import type { Drain } from './measure.ts';
+import type { MemoryReport, Recovery } from './memory.ts';
 import type { HerdReport, IdleReport, OrdinaryReport, RestartReport } from './scale.ts';
 import type { ThroughputReport } from './throughput.ts';
 
@@ -8,6 +9,7 @@ export interface BenchReport {
   throughput: ThroughputReport[];
   restart?: RestartReport;
   scale?: { idle: IdleReport | null; ordinary: OrdinaryReport; herd: HerdReport };
+  memory?: MemoryReport;
 }
 
 const times = (a: Drain, b: Drain) => `${(a.perSecond / b.perSecond).toFixed(2)}×`;
@@ -19,7 +21,8 @@ export function renderBench(report: BenchReport): string {
   const lines = [`${report.cores} cores, Node ${report.node}, Postgres on the same machine, fsync on.`, ''];
   for (const each of report.throughput) lines.push(...throughputLines(each), '');
   if (report.restart) lines.push(...restartLines(report.restart), '');
-  if (report.scale) lines.push(...scaleLines(report.scale));
+  if (report.scale) lines.push(...scaleLines(report.scale), '');
+  if (report.memory) lines.push(...memoryLines(report.memory));
   return lines.join('\n').trimEnd();
 }
 
@@ -55,5 +58,13 @@ function scaleLines({ idle, ordinary, herd }: NonNullable<BenchReport['scale']>)
     `${ordinary.campaigns} of them due: started ${ms(ordinary.lagP50Ms)} (p50) and ${ms(ordinary.lagP99Ms)} (p99) after their time.`,
     `All ${herd.campaigns} due at once: the last run started after ${seconds(herd.lastStartedSeconds)}, the last ended after ${seconds(herd.lastEndedSeconds)};`,
     `  lag p50 ${ms(herd.lagP50Ms)}, p99 ${ms(herd.lagP99Ms)}; event loop late by at most ${ms(herd.stalls.stallMs)}, its own work in one turn at most ${ms(herd.stalls.workedMs)} (collector ${ms(herd.stalls.collectedMs)}); memory at most ${herd.peakMb.toFixed(0)} MB.`,
+  ];
+}
+
+function memoryLines({ stateBytes, recoveries, process, redis, postgres }: MemoryReport): string[] {
+  const shown = (recovery: Recovery | null) =>
+    recovery ? `${ms(recovery.p50Ms)} / ${ms(recovery.p95Ms)}` : 'not measured: no redis-server';
+  return [
+    `Cached state recovery, ${(stateBytes / 1_000).toFixed(0)} KB (p50 / p95 of ${recoveries}): in process ${shown(process)}, with Redis ${shown(redis)}, from Postgres ${shown(postgres)}.`,
   ];
 }
