@@ -52,12 +52,16 @@ function checkKind(view: StepView, problems: ProblemList): void {
 /** The kind's own look at params. What a reference fills in later cannot be looked at yet. */
 function checkParamsOfKind(view: StepView, params: unknown, problems: ProblemList): void {
   const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
-  const parsed = kind?.params.safeParse(params);
+  // Params that are left out are an empty object.
+  const parsed = kind?.params.safeParse(params ?? {});
   for (const issue of parsed?.error?.issues ?? []) {
     const value = valueAt(params, issue.path);
     if (typeof value === 'string' && value.includes('{{')) continue;
     const { message, mend } = wordsOf(issue, value);
-    problems.add(jsonPath([...view.keys, 'params', ...issue.path]), message, mend);
+    const at = [...view.keys, 'params', ...issue.path];
+    if (issue.code === 'unrecognized_keys')
+      for (const key of issue.keys) problems.add(jsonPath([...at, key]), 'is not known here', mend);
+    else problems.add(jsonPath(at), message, mend);
   }
 }
 

@@ -285,3 +285,15 @@ test('the list shows briefs newest first, and the metrics how they went', async 
     failureRate: expect.closeTo(1 / 3, 1),
   });
 });
+
+test('a brief can be cancelled while it is audited, and keeps its artifacts', async () => {
+  scene.model.script['audit.judge'] = ['hang'];
+  const runId = await scene.submit();
+  while ((await scene.bundle(runId)).state !== 'auditing' || scene.model.asked('audit.judge') === 0)
+    await scene.clock.advance(0);
+  expect((await scene.post(`/api/briefs/${runId}/cancel`)).status).toBe(202);
+  await scene.harness.idle();
+  const bundle = await scene.bundle(runId);
+  expect(bundle).toMatchObject({ state: 'cancelled', missing: [], audit: { state: 'skipped' } });
+  expect(bundle.artifacts).toHaveLength(3);
+});
