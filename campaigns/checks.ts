@@ -52,8 +52,7 @@ function checkKind(view: StepView, problems: ProblemList): void {
 /** The kind's own look at params. What a reference fills in later cannot be looked at yet. */
 function checkParamsOfKind(view: StepView, params: unknown, problems: ProblemList): void {
   const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
-  // Params that are left out are an empty object.
-  const parsed = kind?.params.safeParse(params ?? {});
+  const parsed = kind?.params.safeParse(params);
   for (const issue of parsed?.error?.issues ?? []) {
     const value = valueAt(params, issue.path);
     if (typeof value === 'string' && value.includes('{{')) continue;
@@ -138,7 +137,8 @@ export function checkSteps(views: readonly StepView[], env: DefinitionEnvironmen
   for (const view of views) {
     checkKind(view, problems);
     checkEndpoints(view, env, problems);
-    const params = ownField(view.raw, 'params');
+    // Params that are left out are an empty object.
+    const params = ownField(view.raw, 'params') ?? {};
     if (!checkFreeForm(params, [...view.keys, 'params'], problems)) continue;
     checkReferences(view, findReferences(params), byName, env, problems);
     checkParamsOfKind(view, params, problems);
