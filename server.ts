@@ -16,8 +16,12 @@ import { Dispatcher } from './notifications/dispatcher.ts';
 import { campaignResumed } from './notifications/messages.ts';
 import { AuditCatchUp } from './generation/briefs/audit-catch-up.ts';
 import { BriefControl } from './generation/briefs/brief-control.ts';
+import type { Model } from './generation/model.ts';
 import { makeModel } from './generation/model-layer.ts';
 import { templates } from './generation/rules/templates.ts';
+import { KnowledgeBase } from './knowledge/knowledge-base.ts';
+import { localEmbedder } from './knowledge/local-embedder.ts';
+import { modelEmbedder } from './knowledge/model-embedder.ts';
 import { RedisCache } from './knowledge/memory/redis-cache.ts';
 import { SessionMemory } from './knowledge/memory/session-memory.ts';
 import { Orchestrator } from './orchestrator.ts';
@@ -113,6 +117,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const model = makeModel(config.model, { clock, logger, templates, store: modelAnswers(records, clock) });
   stack.defer(() => model.close());
   showModel(metrics, () => model.stats());
+  const gone = (worker: string) => isGone(worker, ground.worker);
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
   const claims = new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs });
@@ -159,6 +164,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     enqueue,
     cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason),
   });
+  const knowledge = new KnowledgeBase({ ...shared, ...embeddersOf(config.model, model), isGone: gone });
   const cache = config.redisUrl === null ? undefined : new RedisCache({ ...shared, url: config.redisUrl });
   return {
     metrics,
@@ -174,7 +180,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
       ...shared,
       queue,
       ...leaseTimes(ground.leaseMs),
-      isGone: (worker) => isGone(worker, ground.worker),
+      isGone: gone,
     }),
     retention: new Retention(shared),
     files: new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir }),
@@ -182,9 +188,17 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     briefs: new BriefControl({ records, runs, clock }),
     auditCatchUp: new AuditCatchUp({ ...shared, runs }),
     cache,
+    knowledge,
     memory: new SessionMemory({ ...shared, cache }),
     health: { ready: readiness(records, queue, clock) },
   };
+}
+
+/** The model that a provider embeds with, and the built-in one, which is wanted where there is no other and answers until then. */
+function embeddersOf({ provider, embedding, embeddingDimensions: dimensions }: Config['model'], model: Model) {
+  const builtIn = localEmbedder();
+  if (provider !== 'genai') return { embedder: builtIn };
+  return { embedder: modelEmbedder(model, { model: embedding, dimensions }), formerEmbedders: [builtIn] };
 }
 
 type Parts = ReturnType<typeof makeParts>;
@@ -219,6 +233,8 @@ async function startParts(
   retention.start();
   stack.defer(() => auditCatchUp.stop());
   auditCatchUp.start();
+  stack.defer(() => parts.knowledge.stop());
+  parts.knowledge.start();
 }
 
 /** Says what keeps the service from starting, without a stack where the operator can mend it. */

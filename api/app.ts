@@ -155,10 +155,17 @@ function answer(operation: Operation, deps: ApiDeps, idempotency: Idempotency): 
     const body = operation.body ? await readBody(request, response) : undefined;
     const work = operation.prepare({ params: request.params, query: request.query, body }, request);
     const result =
-      operation.method === 'post' ? await idempotency.run(request, body, () => work(deps)) : await work(deps);
+      operation.method === 'post'
+        ? await idempotency.run(request, operation.upload ? fileMark(request) : body, () => work(deps))
+        : await work(deps);
     if (typeof result === 'function') await result(request, response);
     else send(response, result);
   };
+}
+
+/** What tells a file from another one without reading it. */
+function fileMark({ query, headers }: Request): unknown {
+  return { query, type: headers['content-type'], length: headers['content-length'] };
 }
 
 function send(response: Response, { status, body, headers = {} }: Answer): void {

@@ -8,6 +8,7 @@ import type { Config } from '../shared/config.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { BriefControl } from '../generation/briefs/brief-control.ts';
+import type { KnowledgeBase } from '../knowledge/knowledge-base.ts';
 import type { SessionMemory } from '../knowledge/memory/session-memory.ts';
 import type { BudgetStatus } from './shapes/budget.ts';
 
@@ -46,6 +47,12 @@ export type BriefsPort = Pick<BriefControl, 'submit' | 'find' | 'cancel' | 'retr
 /** What the routes may do with sessions; implemented by knowledge/memory/session-memory.ts. */
 export type MemoryPort = Pick<SessionMemory, 'recover' | 'put' | 'remove'>;
 
+/** What the routes may do with the knowledge of the business; implemented by knowledge/knowledge-base.ts. */
+export type KnowledgePort = Pick<
+  KnowledgeBase,
+  'receive' | 'cancel' | 'forget' | 'fact' | 'facts' | 'search' | 'overview'
+>;
+
 /** What the service needs to do its work, one by one. */
 export interface ReadyReport {
   ready: boolean;
@@ -62,6 +69,7 @@ export interface ApiDeps {
   campaigns: CampaignsPort;
   runs: RunsPort;
   briefs: BriefsPort;
+  knowledge: KnowledgePort;
   memory: MemoryPort;
   budget: {
     /** Where a campaign stands in its budget. */

@@ -9,11 +9,12 @@ const WHAT: Record<number, string> = {
   403: 'Not with this key, host or origin.',
   404: 'Nothing has this id.',
   409: 'Does not fit the present state.',
-  413: 'The body is larger than 1 MiB.',
-  415: 'The body is not JSON in UTF-8.',
+  413: 'The body is too large.',
+  415: 'The body is not of a media type that this takes.',
   422: 'This Idempotency-Key was used with another body.',
   429: 'Too many requests; see Retry-After.',
   500: 'Unexpected; `reference` finds it in the log.',
+  501: 'Not possible with this database.',
   503: 'Not possible at the moment; see Retry-After.',
 };
 
@@ -37,6 +38,10 @@ export function failuresOf(operation: Operation): Map<number, Set<string>> {
   if (operation.body) {
     add(400, 'MALFORMED_JSON', 'BODY_INCOMPLETE');
     add(413, 'BODY_TOO_LARGE');
+    add(415, 'UNSUPPORTED_MEDIA_TYPE');
+  }
+  if (operation.upload) {
+    add(400, 'BODY_INCOMPLETE');
     add(415, 'UNSUPPORTED_MEDIA_TYPE');
   }
   if (operation.method === 'post') {
@@ -79,6 +84,11 @@ const idempotencyHeader = z.object({
   }),
 });
 
+/** A file, whatever is in it. */
+function uploadContent(types: readonly string[]) {
+  return Object.fromEntries(types.map((type) => [type, { schema: { type: 'string' as const, format: 'binary' } }]));
+}
+
 function describe(operation: Operation): ZodOpenApiOperationObject {
   const requestParams = {
     ...(operation.params ? { path: operation.params as z.ZodObject } : {}),
@@ -102,6 +112,7 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
           },
         }
       : {}),
+    ...(operation.upload ? { requestBody: { required: true, content: uploadContent(operation.upload) } } : {}),
     responses: responsesOf(operation),
   };
 }

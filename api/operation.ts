@@ -48,6 +48,8 @@ interface Description {
   answers: Record<number, AnswerDescription>;
   /** Codes of this operation's own failures by status; those that every operation may have are added. */
   failures?: Record<number, readonly string[]>;
+  /** The body is a file of one of these media types, which `handle` reads itself. */
+  upload?: readonly string[];
   /** A body may be left out; its schema then sees `{}`. */
   bodyOptional?: boolean;
 }

@@ -6,6 +6,7 @@ import { campaignCheckOperations } from './routes/campaign-checks.ts';
 import { campaignRunOperations } from './routes/campaign-runs.ts';
 import { campaignOperations } from './routes/campaigns.ts';
 import { docsOperations } from './routes/docs.ts';
+import { knowledgeOperations } from './routes/knowledge.ts';
 import { memoryOperations } from './routes/memory.ts';
 import { notificationOperations } from './routes/notifications.ts';
 import { runEventOperations } from './routes/run-events.ts';
@@ -24,6 +25,7 @@ export const operations: readonly Operation[] = [
   ...runOperations,
   ...runEventOperations,
   ...briefOperations,
+  ...knowledgeOperations,
   ...memoryOperations,
   ...scheduleOperations,
   ...notificationOperations,

@@ -64,6 +64,7 @@ export const KNOWLEDGE_COLUMNS: {
     dimensions: 'integer',
     slot: 'plain',
     state: 'plain',
+    cost_micros: 'integer',
     claimed_by: 'plain',
     lease_until_at: 'time',
     created_at: 'time',

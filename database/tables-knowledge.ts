@@ -1,4 +1,5 @@
 import type { JsonObject } from '../shared/json.ts';
+import type { Micros } from '../shared/money.ts';
 import type { Iso } from './tables.ts';
 
 export const FACT_TYPES = [
@@ -120,6 +121,8 @@ export interface KnowledgeSpaceRow {
   dimensions: number;
   slot: number;
   state: 'building' | 'active' | 'retired';
+  /** What its vectors cost so far. */
+  cost_micros: Micros;
   claimed_by: string | null;
   lease_until_at: Iso | null;
   created_at: Iso;

@@ -45,6 +45,8 @@ export class ValidationError extends AppError {
 const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
   campaign: ['id', 'list the ids with GET /api/campaigns'],
   brief: ['runId', 'list the ids with GET /api/briefs'],
+  'knowledge file': ['id', 'list the ids with GET /api/knowledge/ingests'],
+  fact: ['id', 'list the ids with GET /api/knowledge/facts'],
   run: ['id', 'list the ids with GET /api/runs'],
   'step of a run': ['name', 'list the steps of the run with GET /api/runs/{id}'],
 };

@@ -23,6 +23,10 @@ const LINES: Record<EventType, Line> = {
   'fire.caught_up': { message: 'Missed fire made up for', level: 'info' },
   'fire.ran': { message: 'Fire started a run', level: 'info' },
   'fire.skipped': { message: 'Fire skipped', level: 'info' },
+  'knowledge.embedded': { message: 'Space of vectors complete', level: 'info' },
+  'knowledge.finished': { message: 'Knowledge file finished', level: levelOfEnd },
+  'knowledge.progress': { message: 'Knowledge file in progress', level: 'debug' },
+  'knowledge.received': { message: 'Knowledge file received', level: 'info' },
   'memory.recovered': { message: 'Session state recovered', level: 'debug' },
   'notification.failed': { message: 'Notification failed', level: 'error' },
   'notification.sent': { message: 'Notification sent', level: 'info' },
@@ -44,7 +48,7 @@ const LINES: Record<EventType, Line> = {
 };
 
 function levelOfEnd(facts: EventFacts): Level {
-  if (facts['status'] === 'failed') return 'error';
+  if (facts['status'] === 'failed' || facts['state'] === 'failed') return 'error';
   return facts['status'] === 'partial' || facts['status'] === 'aborted' ? 'warn' : 'info';
 }
 

@@ -171,6 +171,7 @@ describe('real answers are as the document says', () => {
     briefId = brief.body.runId;
     await ask(app, 'post', '/api/briefs/{id}/cancel', { reason: 'enough' });
     await ask(app, 'put', '/api/memory/sessions/{id}', { state: { step: 1 }, version: null });
+    await knowledgeAnswers(app);
     for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
     await ask(app, 'delete', '/api/memory/sessions/{id}');
     await ask(app, 'post', '/api/briefs/{id}/retry');
@@ -180,6 +181,33 @@ describe('real answers are as the document says', () => {
     );
     expect(missing.map(({ id }) => id)).toEqual([]);
   });
+
+  async function knowledgeAnswers(app: RequestListener): Promise<void> {
+    const sent = await request(app).post('/api/knowledge').set('Content-Type', 'text/plain').send('We bake bread.');
+    check('post', '/api/knowledge', sent);
+    const { id } = sent.body.ingest;
+    for (const path of ['', '/problems'])
+      await ask(app, 'get', `/api/knowledge/ingests/{id}${path}`, undefined, '', id);
+    await ask(app, 'post', '/api/knowledge/ingests/{id}/cancel', {}, '', id);
+    await ask(app, 'get', '/api/knowledge/ingests/{id}/events', undefined, '', id);
+    await ask(app, 'delete', '/api/knowledge/ingests/{id}', undefined, '', id);
+    await ask(app, 'get', '/api/knowledge/search', undefined, '?q=bread&mode=words');
+    const factId = newId();
+    await records.insert('knowledge_facts', [
+      {
+        id: factId,
+        collection: 'default',
+        context: '',
+        text: 'We bake bread.',
+        type: 'product',
+        type_rank: 1,
+        suspicious: false,
+        content_hash: factId,
+        created_at: '2026-01-05T09:00:00.000Z',
+      },
+    ]);
+    await ask(app, 'get', '/api/knowledge/facts/{id}', undefined, '', factId);
+  }
 
   test('where they fail', async () => {
     const refuse = async () => {

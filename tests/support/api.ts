@@ -5,6 +5,7 @@ import { BudgetLedger } from '../../budget/ledger.ts';
 import type { Records } from '../../database/records.ts';
 import type { CampaignRow, JsonObject, RunRow } from '../../database/tables.ts';
 import { BriefControl } from '../../generation/briefs/brief-control.ts';
+import { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
 import { SessionMemory } from '../../knowledge/memory/session-memory.ts';
 import { RunControl } from '../../runs/run-control.ts';
 import { loadConfig } from '../../shared/config.ts';
@@ -16,6 +17,7 @@ import { silentLogger } from '../../shared/logger.ts';
 import { originPolicy } from '../../shared/origins.ts';
 import { CampaignControl } from '../../scheduler/campaign-control.ts';
 import { TestClock } from './clock.ts';
+import { wordEmbedder } from './embedder.ts';
 
 /** The smallest definition that is complete. */
 export const definition: JsonObject = {
@@ -71,6 +73,16 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
       records,
       clock,
       runs: new RunControl({ records, clock, events, enqueue: () => Promise.resolve(), cancelHeld: () => undefined }),
+    }),
+    knowledge: new KnowledgeBase({
+      records,
+      clock,
+      events,
+      logger: silentLogger,
+      worker: 'test',
+      leaseMs: 30_000,
+      isGone: () => false,
+      embedder: wordEmbedder(),
     }),
     memory: new SessionMemory({ records, clock, events }),
     budget: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),

@@ -112,6 +112,7 @@ create table knowledge_spaces (
   dimensions integer not null check (dimensions between 1 and 4000),
   slot smallint not null check (slot in (0, 1)),
   state text not null check (state in ('building', 'active', 'retired')),
+  cost_micros bigint not null default 0,
   claimed_by text,
   lease_until_at timestamptz,
   created_at timestamptz not null,
@@ -265,8 +266,9 @@ language sql stable set search_path = public, pg_temp as $$
 $$;
 
 -- Makes one fact of all texts that say the same as any of the given ones. The longest stands for them, since it leaves nothing
--- out; of equally long ones the first by id, so that it does not matter which came first.
-create function knowledge_unite(p_ids uuid[]) returns uuid
+-- out; of equally long ones the first by id, so that it does not matter which came first. Answers {head, fewer}: the text that stands
+-- for them, and how many facts there are less.
+create function knowledge_unite(p_ids uuid[]) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
 declare
   v_heads uuid[] := array(select distinct coalesce(merged_into, id) from knowledge_facts where id = any (p_ids));
@@ -279,7 +281,7 @@ begin
   update knowledge_facts set merged_into = null, type = v_best.type, type_rank = v_best.type_rank
     where id = v_head and (merged_into is not null or type_rank <> v_best.type_rank);
   delete from knowledge_pending where fact_id = any (v_all) and fact_id <> v_head;
-  return v_head;
+  return jsonb_build_object('head', v_head, 'fewer', cardinality(v_heads) - 1);
 end $$;
 
 -- Facts that are to have vectors in every space in use.
@@ -302,6 +304,8 @@ declare
   v knowledge_ingests;
   v_new uuid[];
   v_heads uuid[] := '{}';
+  v_fewer integer := 0;
+  v_united jsonb;
   f jsonb;
 begin
   select * into v from knowledge_ingests where id = p_id for no key update;
@@ -334,8 +338,11 @@ begin
   insert into knowledge_claims (fact_id, key, collection, attribute, value)
   select (g ->> 'id')::uuid, (c ->> 0)::uuid, v.collection, c ->> 1, c ->> 2
   from jsonb_array_elements(p_step -> 'facts') g, jsonb_array_elements(g -> 'claims') c
-  where (g ->> 'id')::uuid = any (v_new)
   on conflict do nothing;
+
+  update knowledge_facts k set suspicious = true
+  from jsonb_to_recordset(p_step -> 'facts') as g (id uuid, suspicious boolean)
+  where k.id = g.id and g.suspicious and not k.suspicious;
 
   -- A text known already may now be said to be of some type; whoever it was merged into hears of it too.
   update knowledge_facts k set type = g.type, type_rank = g.type_rank
@@ -349,8 +356,10 @@ begin
 
   for f in select value from jsonb_array_elements(p_step -> 'facts') where jsonb_array_length(value -> 'near') > 0 loop
     continue when (f ->> 'id')::uuid <> all (v_new);
-    v_heads := v_heads || knowledge_unite(
+    v_united := knowledge_unite(
       array(select value::uuid from jsonb_array_elements_text(f -> 'near')) || (f ->> 'id')::uuid);
+    v_heads := v_heads || (v_united ->> 'head')::uuid;
+    v_fewer := v_fewer + (v_united ->> 'fewer')::integer;
   end loop;
   perform knowledge_await_vectors(v_new || v_heads, p_id);
   perform knowledge_report(p_id, p_step -> 'problems');
@@ -358,16 +367,13 @@ begin
   update knowledge_ingests i set
       segments_done = (p_step ->> 'segments_to')::integer,
       lines_read = (p_step ->> 'lines_read')::integer,
-      facts_new = facts_new + n.heads,
-      facts_merged = facts_merged + cardinality(v_new) - n.heads,
+      facts_new = facts_new + cardinality(v_new) - v_fewer,
+      facts_merged = facts_merged + v_fewer,
       facts_repeated = facts_repeated + (p_step ->> 'repeated')::integer
         + jsonb_array_length(p_step -> 'facts') - cardinality(v_new),
-      suspicious = i.suspicious + n.suspicious,
+      suspicious = i.suspicious + (select count(*) from knowledge_facts k where k.id = any (v_new) and k.suspicious),
       attempts = 1,
       lease_until_at = p_now + p_lease_ms * interval '1 millisecond'
-    from (
-      select count(*) filter (where merged_into is null) as heads, count(*) filter (where k.suspicious) as suspicious
-      from knowledge_facts k where id = any (v_new)) n
     where i.id = p_id returning i.* into v;
   if (p_step ->> 'finished')::boolean then
     update knowledge_ingests set state = 'embedding', claimed_by = null, lease_until_at = null where id = p_id;
@@ -523,7 +529,12 @@ begin
   values (p_id, p_model, p_dimensions, 1 - coalesce(v_active.slot, 1),
     case when v_active.id is null then 'active' else 'building' end, p_at, case when v_active.id is null then p_at end)
   returning * into v;
-  insert into knowledge_pending (space_id, fact_id) select v.id, id from knowledge_facts where merged_into is null;
+  -- A file under way waits for the vectors of its facts.
+  insert into knowledge_pending (space_id, fact_id, ingest_id)
+  select v.id, f.id, (
+    select s.ingest_id from knowledge_sources s join knowledge_ingests i on i.id = s.ingest_id
+    where s.fact_id = f.id and i.state in ('refining', 'embedding') order by s.ingest_id limit 1)
+  from knowledge_facts f where f.merged_into is null;
   return to_jsonb(v);
 end $$;
 
@@ -703,7 +714,7 @@ language sql stable set search_path = public, pg_temp as $$
         group by collection) c),
     'spaces', (
       select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'model', s.model, 'dimensions', s.dimensions, 'state', s.state,
-          'active_at', s.active_at,
+          'active_at', s.active_at, 'cost_micros', s.cost_micros,
           'pending', (select count(*) from knowledge_pending p where p.space_id = s.id and not p.refused),
           'refused', (select count(*) from knowledge_pending p where p.space_id = s.id and p.refused)) order by s.state), '[]')
       from knowledge_spaces s where s.state <> 'retired'))

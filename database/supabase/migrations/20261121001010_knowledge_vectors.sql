@@ -90,12 +90,13 @@ begin
 
   execute format($f$
     create function knowledge_put_vectors(p_space uuid, p_worker text, p_now timestamptz, p_lease_ms bigint, p_vectors jsonb,
-      p_refused jsonb) returns boolean
+      p_refused jsonb, p_cost_micros bigint) returns boolean
     language plpgsql set search_path = public, pg_temp as $g$
     declare
       s knowledge_spaces;
     begin
-      update knowledge_spaces set lease_until_at = p_now + p_lease_ms * interval '1 millisecond'
+      update knowledge_spaces set lease_until_at = p_now + p_lease_ms * interval '1 millisecond',
+          cost_micros = cost_micros + p_cost_micros
         where id = p_space and state <> 'retired' and claimed_by = p_worker returning * into s;
       if not found then
         return false;
@@ -115,8 +116,8 @@ begin
     end $g$ $f$, v_schema);
 end $$;
 
--- Gives a worker the next texts of a space that have no vector, and holds the space for it: {held, more, texts: [{content_hash,
--- context, text}]}. Facts whose text has a vector already, and facts that were merged, are done with on the way.
+-- Gives a worker the next texts of a space that have no vector, and holds the space for it: {held, texts: [{content_hash, context,
+-- text}]}. Facts whose text has a vector already, and facts that were merged, are done with on the way.
 create function knowledge_next_texts(p_space uuid, p_worker text, p_now timestamptz, p_lease_ms bigint, p_limit integer) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -127,7 +128,7 @@ begin
     where id = p_space and state <> 'retired'
       and (claimed_by is null or claimed_by = p_worker or lease_until_at is null or lease_until_at <= p_now);
   if not found then
-    return jsonb_build_object('held', false, 'more', false, 'texts', '[]'::jsonb);
+    return jsonb_build_object('held', false, 'texts', '[]'::jsonb);
   end if;
   v_batch := array(
     select fact_id from knowledge_pending where space_id = p_space and not refused order by fact_id limit p_limit);
@@ -139,7 +140,7 @@ begin
       select distinct on (f.content_hash) f.content_hash, f.context, f.text
       from knowledge_pending p join knowledge_facts f on f.id = p.fact_id
       where p.space_id = p_space and p.fact_id = any (v_batch) order by f.content_hash) t;
-  return jsonb_build_object('held', true, 'more', cardinality(v_batch) > 0, 'texts', v_texts);
+  return jsonb_build_object('held', true, 'texts', v_texts);
 end $$;
 
 -- Removes vectors of spaces that are not used any more and of texts that no fact has, some at a time; returns how many.

@@ -1,0 +1,218 @@
+import { Parser } from 'htmlparser2';
+import { LONGEST_CONTEXT } from './limits.ts';
+import { excerpt, type Piece, type RawLine, type Reader } from './piece.ts';
+import { rowPieces } from './rows.ts';
+import { passagesOf } from './sentences.ts';
+import { addStyleRules, isUnseen, type Look, lookOf, PLAIN_LOOK, type StyleRules } from './visibility.ts';
+
+const BLOCKS: ReadonlySet<string> = new Set(
+  (
+    'address article aside blockquote body br button caption center dd details dialog dir div dl dt fieldset figcaption figure footer ' +
+    'form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol optgroup option p pre section select summary table tbody ' +
+    'textarea tfoot thead title tr ul'
+  ).split(' '),
+);
+const HEADING = /^h[1-6]$/;
+
+interface Element {
+  tag: string;
+  look: Look;
+}
+
+interface Table {
+  header: string[];
+  cells: { text: string; isHeader: boolean }[];
+  cell: string | null;
+  isHeaderCell: boolean;
+  line: number;
+}
+
+/**
+ * HTML to text, as a reader of the page sees it: blocks become facts under their nearest heading, rows of tables with a header become
+ * rows. What is hidden (by markup or by rules with simple selectors, comments, scripts) is left out and reported. The document is
+ * parsed line by line; each piece of text has the lines on which it stood.
+ */
+export class HtmlReader implements Reader {
+  readonly #parser: Parser;
+  readonly #rules: StyleRules = new Map();
+  #pieces: Piece[] = [];
+  #stack: Element[] = [];
+  #block: { line: number; text: string }[] = [];
+  #context = '';
+  #line = 1;
+  #sheet = '';
+  #unseen: { text: string; line: number; tag: string } | null = null;
+  #table: Table | null = null;
+  #tables = 0;
+
+  constructor() {
+    this.#parser = new Parser({
+      onopentag: (tag, attributes) => this.#open(tag, attributes),
+      onclosetag: (tag) => this.#close(tag),
+      ontext: (text) => this.#text(text),
+      oncomment: (text) => this.#report(this.#line, 'comment', text),
+    });
+  }
+
+  push({ line, text }: RawLine): Piece[] {
+    return this.feed(line, `${text}\n`);
+  }
+
+  /** Markup that stands on one line. */
+  feed(line: number, markup: string): Piece[] {
+    this.#line = line;
+    this.#parser.write(markup);
+    return this.#pieces.splice(0);
+  }
+
+  /** Ends the block that is open, whatever the markup says. */
+  endBlock(): Piece[] {
+    this.#flush();
+    return this.#pieces.splice(0);
+  }
+
+  /** The heading over what comes next. */
+  get context(): string {
+    return this.#context;
+  }
+
+  /** Whether what comes next is inside something that is not seen. */
+  get isHidden(): boolean {
+    return isUnseen(this.#look());
+  }
+
+  end(): Piece[] {
+    this.#parser.end();
+    this.#flush();
+    this.#reportUnseen();
+    return this.#pieces.splice(0);
+  }
+
+  #look(): Look {
+    return this.#stack.at(-1)?.look ?? PLAIN_LOOK;
+  }
+
+  #open(tag: string, attributes: Record<string, string>): void {
+    // The title of the page is seen, though its head is not.
+    const look = tag === 'title' ? PLAIN_LOOK : lookOf(tag, attributes, this.#look(), this.#rules);
+    this.#stack.push({ tag, look });
+    if (tag === 'style') this.#sheet = '';
+    if (look.hidden) return;
+    if (BLOCKS.has(tag)) this.#boundary();
+    this.#openTable(tag);
+  }
+
+  #close(tag: string): void {
+    const { look } = this.#stack.pop() ?? { look: PLAIN_LOOK };
+    if (tag === 'style') addStyleRules(this.#sheet, this.#rules);
+    if (isUnseen(look) && !isUnseen(this.#look())) this.#reportUnseen();
+    if (look.hidden) return;
+    if (HEADING.test(tag) || tag === 'title' || tag === 'caption') this.#endHeading();
+    else if (BLOCKS.has(tag)) this.#boundary();
+    this.#closeTable(tag);
+  }
+
+  #text(text: string): void {
+    const { tag, look } = this.#stack.at(-1) ?? { tag: '', look: PLAIN_LOOK };
+    if (tag === 'style') this.#sheet += text;
+    if (isUnseen(look)) {
+      this.#unseen ??= { text: '', line: this.#line, tag };
+      this.#unseen.text += text;
+    } else if (this.#table && this.#table.cell !== null) this.#table.cell += text;
+    else if (text.trim() !== '' || this.#block.length > 0) this.#addToBlock(text);
+  }
+
+  #addToBlock(text: string): void {
+    const last = this.#block.at(-1);
+    if (last?.line === this.#line) last.text += text;
+    else this.#block.push({ line: this.#line, text });
+  }
+
+  /** A block begins or ends: what is in it is a piece; inside a cell it only parts words. */
+  #boundary(): void {
+    if (this.#table && this.#table.cell !== null) this.#table.cell += ' ';
+    else this.#flush();
+  }
+
+  #flush(): void {
+    for (const passage of passagesOf(this.#block))
+      if (/[\p{L}\p{N}]/u.test(passage.text)) this.#pieces.push({ segment: { ...passage, context: this.#context } });
+    this.#block = [];
+  }
+
+  #endHeading(): void {
+    const text = this.#block.map((part) => part.text).join(' ');
+    this.#block = [];
+    this.#context = text.replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST_CONTEXT).toWellFormed();
+  }
+
+  /** Tables inside tables lay out a page: their cells are blocks like others. */
+  #openTable(tag: string): void {
+    if (tag === 'table') {
+      this.#tables += 1;
+      if (this.#tables === 1)
+        this.#table = { header: [], cells: [], cell: null, isHeaderCell: false, line: this.#line };
+    }
+    if (!this.#table || this.#tables > 1) return;
+    if (tag === 'tr') Object.assign(this.#table, { cells: [], line: this.#line });
+    if (tag === 'td' || tag === 'th') Object.assign(this.#table, { cell: '', isHeaderCell: tag === 'th' });
+  }
+
+  #closeTable(tag: string): void {
+    const table = this.#table;
+    if (tag === 'table') {
+      this.#tables -= 1;
+      if (this.#tables === 0) this.#table = null;
+    }
+    if (!table || this.#tables > 1) return;
+    if ((tag === 'td' || tag === 'th') && table.cell !== null) {
+      table.cells.push({ text: table.cell.replaceAll(/\s+/g, ' ').trim(), isHeader: table.isHeaderCell });
+      table.cell = null;
+    }
+    if (tag === 'tr') this.#endRow(table);
+  }
+
+  #endRow(table: Table): void {
+    const { cells, header } = table;
+    table.cells = [];
+    if (cells.every(({ text }) => text === '')) return;
+    if (cells.every(({ isHeader }) => isHeader) && cells.length > 1) {
+      table.header = cells.map(({ text }) => text);
+      return;
+    }
+    if (header.length === cells.length && header.length > 0)
+      this.#pieces.push(
+        ...rowPieces(
+          table.line,
+          this.#line,
+          cells.map(({ text }, at) => [header[at] ?? '', text] as const),
+        ),
+      );
+    else {
+      const text = cells
+        .map((cell) => cell.text)
+        .filter(Boolean)
+        .join(cells.length === 2 ? ': ' : ' · ');
+      for (const passage of passagesOf([{ line: table.line, text }]))
+        this.#pieces.push({ segment: { ...passage, lastLine: this.#line, context: this.#context } });
+    }
+  }
+
+  #reportUnseen(): void {
+    if (this.#unseen) this.#report(this.#unseen.line, this.#unseen.tag, this.#unseen.text);
+    this.#unseen = null;
+  }
+
+  #report(line: number, tag: string, text: string): void {
+    if (!/[\p{L}\p{N}]/u.test(text)) return;
+    const what = tag === 'comment' ? 'a comment' : `hidden text in <${tag}>`;
+    this.#pieces.push({
+      problem: {
+        line,
+        code: 'HIDDEN_TEXT',
+        message: `${what} of ${text.trim().length} characters was left out: "${excerpt(text)}"`,
+        mend: 'nothing, if people are not to read it; otherwise make it visible',
+      },
+    });
+  }
+}
