@@ -1,5 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClient } from 'redis';
 import { RedisCache } from '../../knowledge/memory/redis-cache.ts';
@@ -10,7 +14,8 @@ import { TestClock } from '../support/clock.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { freePort } from '../support/postgres.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { REDIS_SERVER, type RedisOptions, startRedis, type TestRedis } from '../support/redis.ts';
+import { temporaryFolder } from '../support/service.ts';
+import { findProgram, REDIS_SERVER, type RedisOptions, startRedis, type TestRedis } from '../support/redis.ts';
 import { KEY, look, replica, until } from './memory-support.ts';
 
 const REDIS_KEY = 'pipeline-orchestrator:memory:agent:one';
@@ -178,6 +183,30 @@ withRedis('with a Redis (needs redis-server on the PATH)', () => {
     const ours = commands.filter((name) => name !== 'client|setinfo');
     expect(new Set(ours)).toEqual(new Set(['auth', 'select', 'set', 'get', 'del']));
   });
+
+  const withOpenssl = findProgram('openssl') === null ? test.skip : test;
+  withOpenssl(
+    'rediss:// is TLS, with a certificate that is vouched for and with none other (needs openssl)',
+    async () => {
+      const folder = await temporaryFolder();
+      ends.push(() => folder.remove());
+      const [certificate, key] = [join(folder.path, 'certificate.pem'), join(folder.path, 'key.pem')];
+      const request = 'req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=redis';
+      const files = ['-addext', 'subjectAltName=IP:127.0.0.1', '-out', certificate, '-keyout', key];
+      execFileSync('openssl', [...request.split(' '), ...files], { stdio: 'ignore' });
+      const { url } = await redisServer({ tls: { certificate, key }, password: 'right' });
+      const cache = startCache(url);
+      await until(() => told.length > 0);
+      expect(told[0]?.facts['reason']).toMatch(/self-signed certificate/);
+      const usual = getCACertificates('default');
+      ends.push(() => setDefaultCACertificates(usual));
+      setDefaultCACertificates([...usual, readFileSync(certificate, 'utf8')]);
+      await pass(() => cache.isConnected);
+      await replica(records, { cache }).put(KEY, { text: 'x'.repeat(200_000) }, null);
+      await until(isKept(cache));
+      expect((await replica(records, { cache }).recover(KEY))?.source).toBe('redis');
+    },
+  );
 
   test('killed in the middle: the database serves, it is told once, and when it is back it is used again', async () => {
     const redis = await redisServer();

@@ -7,12 +7,14 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort } from './postgres.ts';
 
-/** The program, null where this machine has none: tests that need it are then skipped, visibly. */
-export const REDIS_SERVER: string | null =
-  (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, 'redis-server'))
-    .find((file) => existsSync(file)) ?? null;
+/** Where a program is, null where this machine has none. */
+export function findProgram(name: string): string | null {
+  const files = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name));
+  return files.find((file) => existsSync(file)) ?? null;
+}
+
+/** Tests that need it are skipped without it, visibly. */
+export const REDIS_SERVER = findProgram('redis-server');
 
 export interface TestRedis {
   url: string;
@@ -30,22 +32,26 @@ export interface TestRedis {
 
 export interface RedisOptions {
   password?: string;
+  /** Speaks TLS and nothing else, with these files. */
+  tls?: { certificate: string; key: string };
   /** Further settings of the server, as `--name value`. */
   settings?: readonly string[];
 }
 
 /** Starts a Redis on a free port of the loopback interface that keeps nothing on disk. Always `stop` it. */
-export async function startRedis({ password, settings = [] }: RedisOptions = {}): Promise<TestRedis> {
+export async function startRedis({ password, tls, settings = [] }: RedisOptions = {}): Promise<TestRedis> {
   const program = REDIS_SERVER;
   if (program === null) throw new Error('There is no redis-server on this machine.');
   const folder = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-redis-'));
   const port = await freePort();
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+  const args = tls ? ['--port', '0', '--tls-port', String(port)] : ['--port', String(port)];
+  if (tls) args.push('--tls-cert-file', tls.certificate, '--tls-key-file', tls.key, '--tls-auth-clients', 'no');
+  args.push('--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no');
   if (password !== undefined) args.push('--requirepass', password);
   args.push(...settings);
   let server = await launch(program, args);
   return {
-    url: `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
+    url: `${tls ? 'rediss' : 'redis'}://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
     port,
     pause: () => void server.kill('SIGSTOP'),
     resume: () => void server.kill('SIGCONT'),
