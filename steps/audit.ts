@@ -29,13 +29,14 @@ function artifactsOf(previous: readonly PreviousStep[]): Artifact[] {
 const GRAVITY: readonly Severity[] = ['critical', 'major', 'minor', 'info'];
 
 /** The gravest findings, in the order of the text; the numbers of all stand in `gates`. */
-function outputOf({ costMicros: _, costUnknown: __, ...result }: AuditResult, auditedAt: string): JsonObject {
+function outputOf(result: AuditResult, auditedAt: string): JsonObject {
+  const { verdict, artifacts, judged, unanswered, gates } = result;
   const byGravity = GRAVITY.flatMap((severity) => result.findings.filter((finding) => finding.severity === severity));
   const listed = new Set(byGravity.slice(0, MOST_FINDINGS));
   const findings = result.findings.filter((finding) => listed.has(finding));
   const omitted = result.findings.length - findings.length;
   const more = omitted > 0 ? { findingsOmitted: omitted } : {};
-  return { ...result, ...more, findings, auditedAt } as unknown as JsonObject;
+  return { verdict, judged, artifacts, findings, ...more, unanswered, gates, auditedAt } as unknown as JsonObject;
 }
 
 /**

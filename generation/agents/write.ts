@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Iso, JsonObject } from '../../database/tables.ts';
+import type { Iso } from '../../database/tables.ts';
 import { derivedId, timeOfId } from '../../shared/ids.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import type { ArtifactContent, ArtifactKind } from '../artifacts.ts';
@@ -97,9 +97,7 @@ export async function write<Kind extends ArtifactKind>(
 }
 
 function hashOf(brief: NormalizedBrief): string {
-  return createHash('sha256')
-    .update(JSON.stringify(brief as unknown as JsonObject))
-    .digest('hex');
+  return createHash('sha256').update(JSON.stringify(brief)).digest('hex');
 }
 
 const LONGEST_TAG = 60;

@@ -34,6 +34,7 @@ export function agentStateOf(agent: string, step: Pick<StepRow, 'status'> | unde
     case 'cancelled':
       return 'cancelled';
     case undefined:
+    default:
       return ended ? 'cancelled' : 'queued';
   }
 }

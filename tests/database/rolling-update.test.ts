@@ -332,11 +332,14 @@ describe('the migrations', () => {
     ['makes a column required', /\bset\s+not\s+null\b/],
     ['adds a required column without a default', /\badd\s+column\b(?![^;,]*\bdefault\b)[^;,]*\bnot\s+null\b/],
     ['adds a constraint to a table', /\balter\s+table\s+\S+\s+add\s+(constraint|check|unique|primary|foreign)\b/],
-    ['makes rows of an old table unique', /\bcreate\s+unique\s+index\b/],
   ];
   const breaks = (sql: string) => {
     const statements = sql.toLowerCase().replace(/--.*$/gm, '');
-    return BREAKING.flatMap(([what, pattern]) => (pattern.test(statements) ? [what] : []));
+    const found = BREAKING.flatMap(([what, pattern]) => (pattern.test(statements) ? [what] : []));
+    // In a table that the same file makes there are no rows yet, and nobody who writes others.
+    const isNew = (table: string) => new RegExp(`\\bcreate\\s+table\\s+${table}\\b`).test(statements);
+    const unique = [...statements.matchAll(/\bcreate\s+unique\s+index\s+\w+\s+on\s+(\w+)/g)];
+    return unique.every(([, table = '']) => isNew(table)) ? found : [...found, 'makes rows of an old table unique'];
   };
 
   test('that came since take nothing from the version before, and refuse nothing that it writes', async () => {

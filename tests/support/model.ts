@@ -30,7 +30,7 @@ export class ScriptedModel implements Model {
 
   async generate<T>(request: GenerateRequest<T>, { signal }: ModelCall): Promise<Generated<T>> {
     signal.throwIfAborted();
-    this.requests.push(request as GenerateRequest<unknown>);
+    this.requests.push(request);
     const acts = this.script[request.task] ?? ['write'];
     const act = acts.length > 1 ? acts.shift() : acts[0];
     if (act === 'hang')
@@ -38,8 +38,7 @@ export class ScriptedModel implements Model {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       });
     if (act instanceof Error) throw act;
-    const written: unknown =
-      typeof act === 'function' ? act(request as GenerateRequest<unknown>) : writers[request.task]?.(request.input);
+    const written: unknown = typeof act === 'function' ? act(request) : writers[request.task]?.(request.input);
     return {
       value: request.schema.parse(written),
       provider: this.provider,
