@@ -280,6 +280,17 @@ describe('what else grows old', () => {
     expect(await records.select('budget_periods')).toMatchObject([{ starts_on: ago(990).slice(0, 10) }]);
   });
 
+  test('sessions go that nobody has written for 400 days', async () => {
+    const session = (id: string, daysOld: number) => {
+      return { namespace: 'agent', id, state: '{}', digest: 'd', updated_at: ago(daysOld) };
+    };
+    await records.insert('session_memory', [session('old', 401), session('young', 399)]);
+    expect(await retention().runOnce()).toEqual({ sessions: 1 });
+    expect((await records.select('session_memory')).map(({ id }) => id)).toEqual(['young']);
+    expect(await retention({ RETENTION_SESSIONS_DAYS: '0' }).runOnce()).toEqual({});
+    expect(await retention({ RETENTION_SESSIONS_DAYS: '30' }).runOnce()).toEqual({ sessions: 1 });
+  });
+
   test('kept answers go after a day', async () => {
     await records.insert('idempotency_keys', [
       { key: 'old', request_hash: 'h', created_at: ago(1.01) },

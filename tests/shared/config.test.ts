@@ -156,6 +156,18 @@ describe('the configuration', () => {
       'entry 2 is not an address of the kind that belongs here',
       expect.stringContaining('list origins'),
     ],
+    ...['redis://:50%@host', 'redis://host/name', 'redis://:%E0%A4@host'].map(
+      (REDIS_URL): [object, string, unknown] => [
+        { REDIS_URL },
+        'is not the URL of a Redis server',
+        expect.stringContaining('percent-encoded'),
+      ],
+    ),
+    [
+      { REDIS_URL: 'http://host' },
+      'is not an address of the kind that belongs here',
+      expect.stringContaining('redis://'),
+    ],
     [{ NOTIFY_FROM: 'x' }, 'is shorter than 3 characters', 'write at least 3 characters'],
     [{ API_KEYS: 'read:short' }, 'entry 1 has a key shorter than 8 characters', expect.stringContaining('scope:key')],
     [
@@ -166,6 +178,11 @@ describe('the configuration', () => {
   ])('is refused in plain words and with a mend: %j', (env, message, mend) => {
     expect(problemsOf(env as Record<string, string>)).toEqual([{ path: expect.any(String), message, mend }]);
   });
+
+  test.each(['redis://localhost', 'redis://h:6379/3', 'rediss://default:p%40ss@x.upstash.example:6379'])(
+    'takes REDIS_URL=%s as it is',
+    (text) => expect(loadConfig({ REDIS_URL: text }).redisUrl).toBe(text),
+  );
 
   test('takes the offline writer when nothing is said of a model', () => {
     expect(loadConfig({}).model).toEqual({
