@@ -14,8 +14,7 @@ const brief = briefWith({
 });
 
 /** Pieces that send a careless expression or library back again and again. */
-const PIECES: readonly string[] =
-  'a|1 |1-|a.|a@|(at) |http://|{{a}|<!--|“a|f |\n|eyJ|aа|Aa |!|#aB|[|ﷺ|one hundred and '.split('|');
+const PIECES: readonly string[] = 'a|1 |a.|a@|(at) |{{a}|<!--|\n|eyJ|aа|#aB|http://'.split('|');
 
 const timed = async (body: string) => {
   const start = performance.now();

@@ -59,6 +59,15 @@ describe('prohibited terms', () => {
   });
 
   test.each([
+    ['three letters with points', 'Made in the U.S.A. today', ['U.S.A']],
+    ['three spaced letters', 'For a V I P table', []],
+    ['three letters among more', 'By the U.S.A.F. today', []],
+  ])('of three letters are read from %s', async (_, body, excerpts) => {
+    const found = await findingsOf('prohibited-terms', copyOf(body), prohibiting('usa', 'ip'));
+    expect(found.map(({ excerpt }) => excerpt)).toEqual(excerpts);
+  });
+
+  test.each([
     ['part of a longer word', 'free', 'Carefree freedom'],
     ['part of a name', 'ass', 'We assess glass in Scunthorpe'],
     ['two words that only meet', 'risk free', 'No risk. Free delivery.'],
