@@ -44,14 +44,12 @@ export const brandGuidelinesSchema = z.strictObject({
   /** Names of colours, `#rrggbb`, or both as in `deep teal #0f766e`. */
   palette: z.array(term).max(24).default([]),
 });
-export type BrandGuidelines = z.infer<typeof brandGuidelinesSchema>;
 
 /** What a claim may rest on. */
 export const factSchema = z.strictObject({
   id: z.string().trim().min(1).max(100),
   text: z.string().trim().min(1).max(2000),
 });
-export type BriefFact = z.infer<typeof factSchema>;
 
 const briefShape = z.strictObject({
   objective: z.string().trim().min(1).max(2000),
