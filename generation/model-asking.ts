@@ -5,7 +5,7 @@ import { addUsage, type ModelCosts, NO_USAGE } from './model-costs.ts';
 import type { CachedAnswer } from './model-cache.ts';
 import type { ModelLimits } from './model-limits.ts';
 import { inWords, readJson, repairTurn, type Turn } from './model-prompt.ts';
-import { ModelError, type ModelUsage } from './model.ts';
+import { type ModelCall, ModelError, type ModelUsage } from './model.ts';
 import { refusalIn } from './providers/answer.ts';
 import type { Provider, ProviderAnswer, ProviderRequest } from './providers/provider.ts';
 
@@ -48,14 +48,14 @@ export const textsOf = (request: ProviderRequest): string[] => [
 export async function ask(
   request: ProviderRequest,
   schema: z.ZodType,
-  signal: AbortSignal,
+  until: ModelCall,
   asking: Asking,
 ): Promise<Asked> {
   const spent: Spent = { micros: 0, usage: NO_USAGE };
   let turns: readonly Turn[] = request.turns;
   for (let repairs = 0; ; repairs++) {
     const sent = { ...request, turns };
-    const answer = await call(sent, signal, asking, spent);
+    const answer = await call(sent, until, asking, spent);
     charge(sent, answer, asking, spent);
     const refusal = refusalIn(answer, spent.micros);
     if (refusal) throw refusal;
@@ -83,12 +83,12 @@ const bounded = (turn: Turn): Turn => ({ ...turn, text: turn.text.slice(0, LONGE
 
 async function call(
   request: ProviderRequest,
-  signal: AbortSignal,
+  until: ModelCall,
   { provider, limits }: Asking,
   spent: Spent,
 ): Promise<ProviderAnswer> {
   try {
-    return await limits.run(request.model, request.task, signal, () => provider.generate(request, signal));
+    return await limits.run(request.model, request.task, until, () => provider.generate(request, until.signal));
   } catch (error) {
     throw error instanceof ModelError ? withCostBefore(error, spent.micros) : error;
   }

@@ -4,7 +4,7 @@ import { messageOf } from '../shared/errors.ts';
 import type { Json } from '../shared/json.ts';
 import type { Logger } from '../shared/logger.ts';
 import type { Micros } from '../shared/money.ts';
-import { ModelError } from './model.ts';
+import { type ModelCall, ModelError } from './model.ts';
 
 /** An answer as it is kept: what the model wrote, before the schema's defaults and transforms. */
 export interface CachedAnswer {
@@ -41,13 +41,15 @@ export type Cached<A extends CachedAnswer> =
   | { source: 'made'; answer: A }
   | { source: 'memory' | 'store' | 'shared'; answer: CachedAnswer };
 
-/** Makes an answer; the signal aborts when nobody waits for it any more. */
-type Make<A> = (signal: AbortSignal) => Promise<A>;
+/** Makes an answer; the signal aborts when nobody waits for it any more. The deadline is that of the caller who came first. */
+type Make<A> = (call: ModelCall) => Promise<A>;
 
 /** A request under way and everybody who waits for it, in the order in which they came. */
 interface Flight<A extends CachedAnswer> {
   result: Promise<{ stored: true; answer: CachedAnswer } | { stored: false; answer: A }>;
-  waiting: Set<symbol>;
+  waiting: Map<symbol, ModelCall>;
+  /** Whether a request has gone out for it. */
+  sent: boolean;
   end: AbortController;
   /** Who was first in line when it ended. */
   payer?: symbol | undefined;
@@ -92,16 +94,16 @@ export class AnswerCache {
    * with the last of them.
    * @throws what `make` throws, with its cost told to one of the callers only; the signal's reason on abort
    */
-  async through<A extends CachedAnswer>(key: string, signal: AbortSignal, make: Make<A>): Promise<Cached<A>> {
-    signal.throwIfAborted();
+  async through<A extends CachedAnswer>(key: string, call: ModelCall, make: Make<A>): Promise<Cached<A>> {
+    call.signal.throwIfAborted();
     const kept = this.#kept.get(key);
     if (kept !== undefined) {
       const answer = JSON.parse(kept) as CachedAnswer;
       this.#count('memoryHits', answer);
       return { answer, source: 'memory' };
     }
-    const flight = (this.#flights.get(key) ?? this.#begin(key, make)) as Flight<A>;
-    return this.#await(key, flight, signal);
+    const flight = (this.#flights.get(key) ?? this.#begin(key, call, make)) as Flight<A>;
+    return this.#await(key, flight, call);
   }
 
   /** Says that a kept answer is not what the caller needs after all, so that it counts as a miss. */
@@ -135,11 +137,20 @@ export class AnswerCache {
     this.#counts.savedMicros += answer.costMicros;
   }
 
-  #begin<A extends CachedAnswer>(key: string, make: Make<A>): Flight<A> {
+  #begin<A extends CachedAnswer>(key: string, { deadline }: ModelCall, make: Make<A>): Flight<A> {
     const end = new AbortController();
-    const flight: Flight<A> = { result: this.#make(key, end.signal, make), waiting: new Set(), end };
+    const waiting: Flight<A>['waiting'] = new Map();
+    const call: ModelCall = {
+      signal: end.signal,
+      ...(deadline === undefined ? {} : { deadline }),
+      onSent() {
+        flight.sent = true;
+        for (const caller of waiting.values()) caller.onSent?.();
+      },
+    };
+    const flight: Flight<A> = { result: this.#make(key, call, make), waiting, sent: false, end };
     const settle = () => {
-      [flight.payer] = flight.waiting;
+      [flight.payer] = waiting.keys();
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
     // Registered before any caller's own, so that the payer is known to all of them.
@@ -148,15 +159,15 @@ export class AnswerCache {
     return flight;
   }
 
-  async #make<A extends CachedAnswer>(key: string, signal: AbortSignal, make: Make<A>): Flight<A>['result'] {
+  async #make<A extends CachedAnswer>(key: string, call: ModelCall, make: Make<A>): Flight<A>['result'] {
     const stored = await this.#lookUp(key);
     if (stored) {
       this.#kept.set(key, JSON.stringify(stored));
       return { answer: stored, stored: true };
     }
-    signal.throwIfAborted();
+    call.signal.throwIfAborted();
     this.#counts.misses += 1;
-    const answer = await make(signal);
+    const answer = await make(call);
     this.keep(key, answer);
     return { answer, stored: false };
   }
@@ -170,9 +181,11 @@ export class AnswerCache {
     }
   }
 
-  async #await<A extends CachedAnswer>(key: string, flight: Flight<A>, signal: AbortSignal): Promise<Cached<A>> {
+  async #await<A extends CachedAnswer>(key: string, flight: Flight<A>, call: ModelCall): Promise<Cached<A>> {
+    const { signal } = call;
     const me = Symbol('caller');
-    flight.waiting.add(me);
+    flight.waiting.set(me, call);
+    if (flight.sent) call.onSent?.();
     let leave: (() => void) | undefined;
     const left = new Promise<never>((_, reject) => {
       leave = () => {

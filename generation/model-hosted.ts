@@ -40,10 +40,10 @@ export class HostedModel implements Model {
     return this.#options.provider.name;
   }
 
-  async generate<T>(request: GenerateRequest<T>, { signal }: ModelCall): Promise<Generated<T>> {
-    signal.throwIfAborted();
+  async generate<T>(request: GenerateRequest<T>, call: ModelCall): Promise<Generated<T>> {
+    call.signal.throwIfAborted();
     const began = this.#options.clock.now();
-    const answer = await this.#answer(request, this.#prepare(request), signal);
+    const answer = await this.#answer(request, this.#prepare(request), call);
     return { ...answer, provider: this.provider, durationMs: this.#options.clock.now() - began };
   }
 
@@ -60,12 +60,13 @@ export class HostedModel implements Model {
   }
 
   /** One request a text, as the present models want it; what was spent when one fails is told with the failure. */
-  async embed(texts: readonly string[], { signal }: ModelCall): Promise<Embedded> {
+  async embed(texts: readonly string[], call: ModelCall): Promise<Embedded> {
+    const { signal } = call;
     signal.throwIfAborted();
     const { embedding: model, embeddingDimensions: dimensions } = this.#options.settings;
     // The first failure ends the rest: there is no use for some of the vectors.
     const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
+    const either = { ...call, signal: AbortSignal.any([signal, failed.signal]) };
     let costMicros = 0;
     const vectors = texts.map(async (text) => {
       const { vector, cost } = await this.#vector(text, either);
@@ -82,11 +83,11 @@ export class HostedModel implements Model {
     }
   }
 
-  async #vector(text: string, signal: AbortSignal): Promise<{ vector: number[]; cost: Micros }> {
+  async #vector(text: string, call: ModelCall): Promise<{ vector: number[]; cost: Micros }> {
     const { limits, provider, costs, settings } = this.#options;
     const { embedding: model, embeddingDimensions: dimensions } = settings;
-    const { vector, tokens } = await limits.run(model, 'embed', signal, () =>
-      provider.embed(text, { model, dimensions }, signal),
+    const { vector, tokens } = await limits.run(model, 'embed', call, () =>
+      provider.embed(text, { model, dimensions }, call.signal),
     );
     const cost =
       tokens === null ? costs.mostForVectors(model, [text]) : costs.of(model, { ...NO_USAGE, prompt: tokens });
@@ -99,16 +100,16 @@ export class HostedModel implements Model {
     return { vector, cost };
   }
 
-  async #answer<T>(request: GenerateRequest<T>, prepared: ProviderRequest, signal: AbortSignal): Promise<Answer<T>> {
+  async #answer<T>(request: GenerateRequest<T>, prepared: ProviderRequest, call: ModelCall): Promise<Answer<T>> {
     const { cache } = this.#options;
-    const make = (until: AbortSignal) => ask(prepared, request.schema, until, this.#options);
+    const make = (until: ModelCall) => ask(prepared, request.schema, until, this.#options);
     // Who asks for chance wants another answer the next time.
-    if ((request.temperature ?? 0) > 0) return made(request.schema, await make(signal));
+    if ((request.temperature ?? 0) > 0) return made(request.schema, await make(call));
     // The data itself in the place of its text: a database gives its keys back in another order.
     const { task: _task, turns: _turns, ...content } = prepared;
     const { input } = request;
     const key = cacheKey({ version: KEY_VERSION, provider: this.provider, ...content, input });
-    const cached = await cache.through(key, signal, make);
+    const cached = await cache.through(key, call, make);
     const paid = cached.source === 'made' ? cached.answer : null;
     const reading = await checkJson(cached.answer.json, request.schema);
     if (!('problems' in reading))
@@ -117,7 +118,7 @@ export class HostedModel implements Model {
         : { ...FREE, value: reading.value, model: cached.answer.model };
     // The key knows no refinements: a schema may want more than the one for which the answer was made.
     cache.reject(key, cached);
-    const asked = await make(signal);
+    const asked = await make(call);
     cache.keep(key, asked);
     return made(request.schema, { ...asked, costMicros: asked.costMicros + (paid?.costMicros ?? 0) });
   }

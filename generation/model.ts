@@ -28,6 +28,13 @@ export interface GenerateRequest<T> {
 export interface ModelCall {
   /** Aborts on time-out, cancel and stop; the call then rejects with the signal's reason. */
   signal: AbortSignal;
+  /**
+   * When there is no more use for an answer, in milliseconds since the epoch. Nothing ends then by itself; a wait that is known to be
+   * longer fails at once with MODEL_RATE_LIMITED.
+   */
+  deadline?: number;
+  /** Told each time that a request goes out for this call: a call that is aborted before the first of them has cost nothing. */
+  onSent?: () => void;
 }
 
 /** Tokens as the provider counts them. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { z } from 'zod';
 import { AnswerCache, cacheKey, type CachedAnswer, type ModelCacheStore } from '../../generation/model-cache.ts';
 import type { ModelLayer } from '../../generation/model-layer.ts';
+import type { ModelCall } from '../../generation/model.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { call, CAPTION, failureOf, GOOD, LABEL, makeWorld, request, type World } from './model-support.ts';
 
@@ -195,12 +196,12 @@ describe('equal requests at the same time', () => {
   const held = () => {
     const cache = new AnswerCache({ logger: silentLogger });
     const calls: { answer(answer: CachedAnswer): void; fail(error: Error): void; signal: AbortSignal }[] = [];
-    const make = (signal: AbortSignal) =>
+    const make = ({ signal }: ModelCall) =>
       new Promise<CachedAnswer>((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error));
         calls.push({ answer: resolve, fail: reject, signal });
       });
-    const ask = (controller = new AbortController()) => cache.through('key', controller.signal, make);
+    const ask = (controller = new AbortController()) => cache.through('key', { signal: controller.signal }, make);
     const begun = async () => {
       while (calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
     };
@@ -266,13 +267,36 @@ describe('equal requests at the same time', () => {
     expect(await later).toMatchObject({ source: 'made' });
   });
 
+  test('are all told when the call goes out, who joins later at once, and who has left not at all', async () => {
+    const cache = new AnswerCache({ logger: silentLogger });
+    const told: string[] = [];
+    let send: (() => void) | undefined;
+    const make = ({ onSent }: ModelCall) =>
+      new Promise<CachedAnswer>((resolve) => {
+        send = onSent;
+        void resolve;
+      });
+    const ask = (name: string, signal = new AbortController().signal) =>
+      cache.through('key', { signal, onSent: () => void told.push(name) }, make).catch(() => undefined);
+    const leaving = new AbortController();
+    void ask('first');
+    const second = ask('second', leaving.signal);
+    while (!send) await new Promise((resolve) => setImmediate(resolve));
+    leaving.abort(new Error('gone'));
+    await second;
+    send();
+    expect(told).toEqual(['first']);
+    void ask('third');
+    expect(told).toEqual(['first', 'third']);
+  });
+
   test('that leave while the store is asked are not made at all', async () => {
     let found = () => undefined as void;
     const get = () => new Promise<null>((resolve) => (found = () => resolve(null)));
     const cache = new AnswerCache({ logger: silentLogger, store: { get, set: () => Promise.resolve() } });
     const make = jest.fn(() => Promise.resolve(ANSWER));
     const leaving = new AbortController();
-    const work = cache.through('key', leaving.signal, make);
+    const work = cache.through('key', { signal: leaving.signal }, make);
     leaving.abort(new Error('gone'));
     await expect(work).rejects.toThrow('gone');
     found();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ModelLimits } from '../../generation/model-limits.ts';
-import { ModelError } from '../../generation/model.ts';
+import { type ModelCall, ModelError } from '../../generation/model.ts';
 import { TestClock } from '../support/clock.ts';
 import { call, failureOf, LABEL, makeWorld, request } from './model-support.ts';
 
@@ -14,17 +14,17 @@ function setUp(options: { concurrency?: number; perMinute?: number }) {
   const ends: (() => void)[] = [];
   /** A call that lasts until it is ended. */
   const hold = (name: string, group = 'a', signal = never) =>
-    limits.run('m', group, signal, () => {
+    limits.run('m', group, { signal }, () => {
       begun.push(name);
       return new Promise<void>((resolve) => ends.push(resolve));
     });
   /** A call that is over at once. */
-  const pass = (name: string, signal = never) =>
-    limits.run('m', 'a', signal, async () => {
+  const pass = (name: string, signal = never, more: Partial<ModelCall> = {}) =>
+    limits.run('m', 'a', { signal, ...more }, async () => {
       begun.push(name);
     });
   const refuse = (retryAfterMs?: number) =>
-    limits.run('m', 'a', never, async () => {
+    limits.run('m', 'a', { signal: never }, async () => {
       begun.push('refused');
       throw new ModelError('MODEL_RATE_LIMITED', 'slower', retryAfterMs === undefined ? {} : { retryAfterMs });
     });
@@ -63,7 +63,7 @@ describe('calls of one model', () => {
   test('are of no account to those of another model', async () => {
     const { limits, begun, ends, hold } = setUp({ concurrency: 1 });
     const first = hold('1');
-    await limits.run('other', 'a', never, async () => void begun.push('other'));
+    await limits.run('other', 'a', { signal: never }, async () => void begun.push('other'));
     expect(begun).toEqual(['1', 'other']);
     ends[0]?.();
     await first;
@@ -156,6 +156,69 @@ describe('a provider that wants fewer calls', () => {
     await clock.untilSleeping();
     leaving.abort(new Error('gone'));
     await expect(work).rejects.toThrow('gone');
+  });
+});
+
+describe('a call with a deadline', () => {
+  const tooLate = (retryAfterMs: number) => ({
+    code: 'MODEL_RATE_LIMITED',
+    retryable: true,
+    costMicros: 0,
+    retryAfterMs,
+  });
+
+  test('fails at once where the provider wants a longer wait, and goes out where it does not', async () => {
+    const { clock, begun, pass, refuse } = setUp({});
+    await expect(refuse(30_000)).rejects.toThrow('slower');
+    const early = pass('early', never, { deadline: clock.now() + 30_000 });
+    expect(await failureOf(early)).toMatchObject(tooLate(30_000));
+    const late = pass('late', never, { deadline: clock.now() + 30_001 });
+    await clock.untilSleeping();
+    await clock.advance(30_000);
+    await late;
+    expect(begun).toEqual(['refused', 'late']);
+  });
+
+  test('fails at once where the minute has no room before it', async () => {
+    const { clock, begun, pass } = setUp({ perMinute: 1 });
+    await pass('1');
+    await clock.advance(10_000);
+    expect(await failureOf(pass('2', never, { deadline: clock.now() + 20_000 }))).toMatchObject(tooLate(50_000));
+    expect(begun).toEqual(['1']);
+  });
+
+  test('leaves the line as soon as a 429 of another one makes it too late', async () => {
+    const { clock, limits, begun, ends, hold, pass, refuse } = setUp({ concurrency: 2 });
+    const first = hold('1');
+    let answer: ((error: Error) => void) | undefined;
+    const refused = limits.run('m', 'a', { signal: never }, () => new Promise((_, reject) => (answer = reject)));
+    const waiting = pass('2', never, { deadline: clock.now() + 5_000 });
+    const patient = pass('3', never, { deadline: clock.now() + 60_000 });
+    await turn();
+    answer?.(new ModelError('MODEL_RATE_LIMITED', 'slower', { retryAfterMs: 20_000 }));
+    await expect(refused).rejects.toThrow('slower');
+    expect(await failureOf(waiting)).toMatchObject(tooLate(20_000));
+    await clock.untilSleeping();
+    await clock.advance(20_000);
+    await patient;
+    expect(begun).toEqual(['1', '3']);
+    ends[0]?.();
+    await first;
+    await expect(refuse(1)).rejects.toThrow();
+    expect(limits.state()).toMatchObject({ m: { running: 0, waiting: 0 } });
+  });
+
+  test('is told when it goes out, and is not while it waits', async () => {
+    const { clock, pass } = setUp({ perMinute: 1 });
+    let sent = 0;
+    await pass('1', never, { onSent: () => (sent += 1) });
+    expect(sent).toBe(1);
+    const leaving = new AbortController();
+    const second = pass('2', leaving.signal, { onSent: () => (sent += 1) });
+    await clock.untilSleeping();
+    leaving.abort(new Error('gone'));
+    await expect(second).rejects.toThrow('gone');
+    expect(sent).toBe(1);
   });
 });
 
