@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { BRIEFS_CAMPAIGN_ID, WRITERS } from '../generation/briefs/definition.ts';
 import type { EventBus } from '../shared/events.ts';
@@ -22,15 +23,15 @@ export function countBriefs(registry: Registry, events: EventBus, now: () => num
   const whole = histogram('duration_seconds', 'From a brief to its audited artifacts, by status.', 'status');
   const first = histogram('first_artifact_seconds', 'From a brief to its first artifact.');
   const audit = histogram('audit_seconds', 'How much longer a brief takes for its audit.');
-  /** Runs that have their first artifact; forgotten when they end. */
-  const begun = new Set<string>();
+  /** Runs that have their first artifact; forgotten when they end here, or when many have come since. */
+  const begun = new LRUCache<string, true>({ max: 1_000 });
   events.subscribe(({ type, facts: { campaignId, runId, ...facts } }) => {
     if (campaignId !== BRIEFS_CAMPAIGN_ID || runId === undefined) return;
     const sinceSubmitted = (now() - timeOfId(runId)) / 1_000;
     if (type === 'step.completed' && facts['kind'] === 'audit' && typeof facts['durationMs'] === 'number')
       audit.observe(facts['durationMs'] / 1_000);
     else if (type === 'step.completed' && WRITERS.some((kind) => kind === facts['kind']) && !begun.has(runId)) {
-      begun.add(runId);
+      begun.set(runId, true);
       first.observe(sinceSubmitted);
     } else if (type === 'run.finished') {
       begun.delete(runId);

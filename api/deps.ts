@@ -42,7 +42,7 @@ export interface RunsPort {
 }
 
 /** What the routes may do with briefs; implemented by generation/briefs/brief-control.ts. */
-export type BriefsPort = Pick<BriefControl, 'submit' | 'find' | 'cancel' | 'retry'>;
+export type BriefsPort = Pick<BriefControl, 'submit' | 'find' | 'auditBefore' | 'cancel' | 'retry'>;
 
 /** What the routes may do with sessions; implemented by knowledge/memory/session-memory.ts. */
 export type MemoryPort = Pick<SessionMemory, 'recover' | 'put' | 'remove'>;

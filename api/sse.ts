@@ -46,6 +46,8 @@ export interface History {
   endType: string;
   /** What stands for pruned events, so that no reader waits for the end. */
   end(): StoredEvent;
+  /** The id of an event as its reader gets it; its number where this is left out. */
+  idOf?(seq: number): string;
   /** In which words an event is shown; asked for each once, in their order. As it is stored where this is left out. */
   tell?(event: StoredEvent): Pick<StoredEvent, 'type' | 'data'>;
 }
@@ -66,10 +68,10 @@ export function streamRunEvents(
   run: RunRow,
   afterSeq: number,
   source: StreamSource,
-  tell?: NonNullable<History['tell']>,
+  shown: Pick<History, 'tell' | 'idOf'> = {},
 ): Promise<void> {
   const history: History = {
-    ...(tell ? { tell } : {}),
+    ...shown,
     idName: 'runId',
     id: run.id,
     lastSeq: run.event_seq,
@@ -206,7 +208,7 @@ class HistoryStream {
     const { seq, occurred_at } = event;
     const { type, data } = this.#history.tell?.(event) ?? event;
     const told = { ...data, [this.#history.idName]: this.#history.id, at: occurred_at };
-    return `id: ${seq}\nevent: ${type}\ndata: ${JSON.stringify(told)}\n\n`;
+    return `id: ${this.#history.idOf?.(seq) ?? seq}\nevent: ${type}\ndata: ${JSON.stringify(told)}\n\n`;
   }
 
   /** Resolves when the reader can take more. */

@@ -1,11 +1,12 @@
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { flattenSteps } from '../campaigns/definition.ts';
-import type { Records } from '../database/records.ts';
-import type { RunRow, StepRow } from '../database/tables.ts';
+import { type Records, RecordsError } from '../database/records.ts';
+import type { RunRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import { ConflictError, NotFoundError } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import { newId } from '../shared/ids.ts';
+import { carriedSteps, type RetryFrom } from './carried-steps.ts';
 import { nextQueuedRun } from './next-queued.ts';
 
 export interface RunControlDependencies {
@@ -19,14 +20,13 @@ export interface RunControlDependencies {
 }
 
 export interface RetryOptions {
-  /** `failed`: only the steps that did not complete; `start`: all of them. */
-  from: 'failed' | 'start';
+  from: RetryFrom;
   /** The definition that the run had, or the campaign's present one. */
   definition: 'pinned' | 'latest';
-  /** Steps that run again although they completed, once another one does. */
+  /** Steps that run again although they are settled, once another one does; with `unsettled`, also when no other one does. */
   again?: readonly string[];
-  /** Of the new run. Whoever asks for the same one twice gets one run and a CONFLICT; made anew where it is left out. */
-  runId?: string;
+  /** Run even while paused; true where it is left out. */
+  force?: boolean;
 }
 
 export interface StartOptions {
@@ -49,6 +49,7 @@ interface Admission {
   active_run_id?: string;
 }
 
+const UNIQUE_VIOLATION = '23505';
 const ENDED = new Set(['completed', 'partial', 'failed', 'aborted', 'cancelled']);
 
 /** What a person can do with runs: start, cancel, retry, and say what became of a step that nobody knows of. */
@@ -110,8 +111,10 @@ export class RunControl {
   }
 
   /**
-   * Starts a new run that repeats an ended one. With `failed`, steps that completed are carried over and not run again.
-   * @throws {NotFoundError} @throws {ConflictError} RUN_NOT_FINISHED, STEP_UNKNOWN, NOTHING_TO_RETRY, RUN_ACTIVE
+   * Starts a new run that repeats an ended one. What is not to run again is carried over.
+   * @throws {NotFoundError}
+   * @throws {ConflictError} RUN_NOT_FINISHED, STEP_UNKNOWN, NOTHING_TO_RETRY, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL,
+   *   RETRY_EXISTS
    */
   async retry(runId: string, options: RetryOptions): Promise<{ runId: string }> {
     const { records } = this.#deps;
@@ -135,9 +138,10 @@ export class RunControl {
         'STEP_UNKNOWN',
         `It is not known whether step ${unknown.name} was done. Say so first: POST /api/runs/${runId}/steps/${encodeURIComponent(unknown.name)}/resolve.`,
       );
-    const carried = options.from === 'failed' ? carriedSteps(definition, before) : [];
+    const settled = carriedSteps(definition, before, options.from);
+    const carried = settled.filter((step) => !options.again?.includes(step.name));
     const total = flattenSteps(definition.steps).length;
-    if (carried.length === total)
+    if ((options.from === 'unsettled' ? carried : settled).length === total)
       throw new ConflictError(
         'NOTHING_TO_RETRY',
         `Every step of run ${runId} completed; use {"from": "start"} to run all of them again.`,
@@ -149,10 +153,9 @@ export class RunControl {
         retry_of: runId,
         definition: options.definition === 'latest' ? campaign.config : run.definition,
         steps_total: total,
-        carried_steps: carried.filter((step) => !options.again?.includes(step.name)),
+        carried_steps: carried,
       },
-      true,
-      options.runId,
+      options.force ?? true,
     );
   }
 
@@ -194,33 +197,25 @@ export class RunControl {
     return run;
   }
 
-  async #admit(
-    campaignId: string,
-    run: Record<string, unknown>,
-    force: boolean,
-    runId = newId(this.#deps.clock.now()),
-  ): Promise<{ runId: string }> {
+  async #admit(campaignId: string, run: Record<string, unknown>, force: boolean): Promise<{ runId: string }> {
     const { records, clock, events, enqueue } = this.#deps;
-    const answer = await records.call<Admission>('start_run', {
-      p_campaign_id: campaignId,
-      p_run: { id: runId, ...run },
-      p_force: force,
-      p_at: iso(clock.now()),
-    });
+    const runId = newId(clock.now());
+    const answer = await records
+      .call<Admission>('start_run', {
+        p_campaign_id: campaignId,
+        p_run: { id: runId, ...run },
+        p_force: force,
+        p_at: iso(clock.now()),
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof RecordsError) || error.sqlState !== UNIQUE_VIOLATION) throw error;
+        throw new ConflictError('RETRY_EXISTS', `Another run repeats run ${String(run['retry_of'])} already.`);
+      });
     if (!answer.admitted) throw refusal(campaignId, answer);
     events.emit('run.queued', { runId, campaignId, trigger: run['trigger'] });
     await enqueue(runId);
     return { runId };
   }
-}
-
-function carriedSteps(definition: CampaignDefinition, before: readonly StepRow[]): StepRow[] {
-  return flattenSteps(definition.steps).flatMap(({ step }, position) => {
-    const row = before.find((candidate) => candidate.name === step.name && candidate.kind === step.kind);
-    return row && (row.status === 'completed' || row.status === 'empty')
-      ? [{ ...row, position, carried_from: row.carried_from ?? row.run_id }]
-      : [];
-  });
 }
 
 function refusal(campaignId: string, answer: Admission): Error {

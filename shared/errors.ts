@@ -44,7 +44,7 @@ export class ValidationError extends AppError {
 /** Where the ids of a thing, or the names, are found, and which parameter holds them. */
 const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
   campaign: ['id', 'list the ids with GET /api/campaigns'],
-  brief: ['runId', 'list the ids with GET /api/briefs'],
+  brief: ['id', 'list the ids with GET /api/briefs'],
   'knowledge file': ['id', 'list the ids with GET /api/knowledge/ingests'],
   fact: ['id', 'list the ids with GET /api/knowledge/facts'],
   run: ['id', 'list the ids with GET /api/runs'],

@@ -4,12 +4,12 @@ import { eventsAfter, lastEventOf } from '../../database/queries/run-events.ts';
 import { listRuns, stepsOfRun } from '../../database/queries/runs.ts';
 import type { Records } from '../../database/records.ts';
 import type { RunRow, StepRow } from '../../database/tables.ts';
-import { metadataOf } from '../../generation/briefs/brief-control.ts';
+import type { BriefRunsRead } from '../../generation/briefs/brief-control.ts';
 import { bundleOf } from '../../generation/briefs/bundle.ts';
 import { BRIEFS_CAMPAIGN_ID } from '../../generation/briefs/definition.ts';
 import { BriefLifecycle } from '../../generation/briefs/lifecycle.ts';
+import { metadataOf } from '../../generation/briefs/metadata.ts';
 import { briefRequest } from '../../generation/briefs/request.ts';
-import { iso } from '../../shared/clock.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import { contextOf } from '../context.ts';
 import { type Operation, operation } from '../operation.ts';
@@ -17,6 +17,7 @@ import { cursorAt, nextCursor, pageById } from '../paging.ts';
 import { briefMetricsShape, briefSummary, bundle } from '../shapes/brief.ts';
 import { byId, shortText, success } from '../shapes/common.ts';
 import { resumePoint, streamRunEvents } from '../sse.ts';
+import { existingRun } from './runs.ts';
 
 const DAY_MS = 86_400_000;
 /** Of runs that were not cancelled, over 30 days. */
@@ -51,7 +52,7 @@ const submit = operation({
   scope: 'operate',
   body: briefRequest,
   answers: { 202: { description: 'The agents have been set to work.', schema: started, headers: located } },
-  failures: { 409: ['CAMPAIGN_PAUSED', 'RUN_NOT_FINISHED'] },
+  failures: { 409: ['CAMPAIGN_PAUSED', 'RUN_NOT_FINISHED', 'RUN_ACTIVE', 'RUN_QUEUE_FULL'] },
   async handle({ body }, { briefs }) {
     const { runId, mode } = await briefs.submit(body);
     return {
@@ -111,28 +112,46 @@ const get = operation({
   scope: 'read',
   params: byId,
   answers: { 200: { description: 'The bundle, as far as it is.', schema: oneBrief } },
-  async handle({ params }, { briefs, records }) {
-    const { newest, chain } = await briefs.find(params.id);
-    const shown = bundleOf(newest, await stepsOfRun(records, newest.id), chain);
+  async handle({ params }, { briefs, records, clock }) {
+    const runs = await briefs.find(params.id);
+    const [steps, auditBefore] = await Promise.all([stepsOfRun(records, runs.newest.id), briefs.auditBefore(runs)]);
+    const shown = bundleOf({ ...runs, steps, auditBefore }, clock.now());
     return {
       status: 200,
-      body: { success: true, brief: shown as unknown as z.infer<typeof bundle>, links: linksOf(newest.id) },
+      body: { success: true, brief: shown as unknown as z.infer<typeof bundle>, links: linksOf(runs.newest.id) },
     };
   },
 });
 
 const stream = z.string().meta({
   description:
-    'Frames `id: <seq>`, `event: brief.state | agent.state | brief.note`, `data: {agent?, state, overall, …}`; ' +
-    '`step.progress` is live only and has no id.',
+    'Frames `id: <runId>:<seq>`, `event: brief.state | agent.state | brief.note`, `data: {agent?, state, overall, …}`; ' +
+    '`brief.state` has the state of each agent in `agents`. `step.progress` is live only and has no id.',
 });
 
 /** The words of a brief's stream, after the events that a reader has seen already. */
 async function tellerOf(records: Records, run: RunRow, steps: readonly StepRow[], afterSeq: number) {
-  const lifecycle = new BriefLifecycle(steps.filter((step) => step.carried_from !== null).map(({ name }) => name));
+  const lifecycle = new BriefLifecycle(steps.filter((step) => step.carried_from !== null));
   for (const row of afterSeq > 0 ? await eventsAfter(records, run.id, 0, 1_000) : [])
     if (row.seq <= afterSeq) lifecycle.tell(row);
   return lifecycle;
+}
+
+type Told = Parameters<BriefLifecycle['tell']>[0];
+
+/** Where a reader goes on: in the run that it was reading until it has all of that, then in the one that repairs it. */
+async function placeOf(
+  records: Records,
+  { newest, chain }: BriefRunsRead,
+  lastId: string | undefined,
+): Promise<{ run: RunRow; after: number }> {
+  const [runId, seq] = lastId?.trim().split(':') ?? [];
+  const at = chain.findIndex(({ id }) => id === runId);
+  const known = at === -1 || runId === newest.id ? newest : await existingRun(records, String(runId));
+  const after = at === -1 ? 0 : resumePoint(seq, await lastEventOf(records, known));
+  const next = chain[at + 1];
+  if (known === newest || after < known.event_seq || !next) return { run: known, after };
+  return { run: next.id === newest.id ? newest : await existingRun(records, next.id), after: 0 };
 }
 
 const events = operation({
@@ -143,25 +162,23 @@ const events = operation({
   summary: 'How a brief goes on, live',
   description:
     'Server-sent events of the newest run of the brief, for each agent and for the whole, until it has ended; resumable by ' +
-    '`Last-Event-ID`. States: queued, generating, generated, auditing, then completed, partial, failed, aborted or cancelled.',
+    '`Last-Event-ID`, which leads from the last event of a run to the first of the one that repairs it. States: queued, generating, generated, auditing, then completed, partial, failed, aborted or cancelled.',
   scope: 'read',
   params: byId,
   query: z.strictObject({
-    lastEventId: z.string().max(20).optional().meta({ description: 'For readers that cannot send the header.' }),
+    lastEventId: z.string().max(60).optional().meta({ description: 'For readers that cannot send the header.' }),
   }),
   answers: {
     200: { description: 'A stream.', schema: stream, mediaType: 'text/event-stream' },
-    204: { description: 'The run has ended and `Last-Event-ID` is its last event.', schema: null },
+    204: { description: 'The newest run has ended and `Last-Event-ID` is its last event.', schema: null },
   },
   async handle({ params, query, request }, deps) {
-    const { newest } = await deps.briefs.find(params.id);
-    const given = request.get('last-event-id') ?? query.lastEventId;
-    const after = resumePoint(given, await lastEventOf(deps.records, newest));
-    const steps = await stepsOfRun(deps.records, newest.id);
-    const lifecycle = await tellerOf(deps.records, newest, steps, after);
+    const runs = await deps.briefs.find(params.id);
+    const { run, after } = await placeOf(deps.records, runs, request.get('last-event-id') ?? query.lastEventId);
+    const lifecycle = await tellerOf(deps.records, run, await stepsOfRun(deps.records, run.id), after);
+    const shown = { tell: (row: Told) => lifecycle.tell(row), idOf: (seq: number) => `${run.id}:${seq}` };
     contextOf(request).streaming = true;
-    return (incoming, response) =>
-      streamRunEvents(incoming, response, newest, after, deps, (row) => lifecycle.tell(row));
+    return (incoming, response) => streamRunEvents(incoming, response, run, after, deps, shown);
   },
 });
 
@@ -173,7 +190,7 @@ const cancel = operation({
   path: '/api/briefs/{id}/cancel',
   tag: 'Briefs',
   summary: 'Stop the agents of a brief',
-  description: 'What is finished stays; the run is cancelled.',
+  description: 'What is finished stays; the run is cancelled. When it has ended, an audit that is pending is given up.',
   scope: 'operate',
   params: byId,
   body: z.strictObject({ reason: shortText(500).optional() }),
@@ -200,7 +217,17 @@ const retry = operation({
   body: z.strictObject({}),
   bodyOptional: true,
   answers: { 202: { description: 'A new run repairs the brief.', schema: retried, headers: located } },
-  failures: { 409: ['RUN_NOT_FINISHED', 'NOTHING_TO_RETRY', 'STEP_UNKNOWN'] },
+  failures: {
+    409: [
+      'RUN_NOT_FINISHED',
+      'NOTHING_TO_RETRY',
+      'RETRY_EXISTS',
+      'STEP_UNKNOWN',
+      'CAMPAIGN_PAUSED',
+      'RUN_ACTIVE',
+      'RUN_QUEUE_FULL',
+    ],
+  },
   async handle({ params }, { briefs }) {
     const { runId } = await briefs.retry(params.id);
     return {
@@ -217,6 +244,7 @@ function presentMetrics(row: BriefMetricsRow, days: number): z.infer<typeof brie
   return {
     days,
     runs: row.runs,
+    repairs: row.repairs,
     completed: row.completed,
     partial: row.partial,
     failed: row.failed,
@@ -256,7 +284,7 @@ const metrics = operation({
   answers: { 200: { description: 'The figures.', schema: measured } },
   async handle({ query }, { records, clock }) {
     const now = clock.now();
-    const row = await briefMetrics(records, BRIEFS_CAMPAIGN_ID, iso(now - query.days * DAY_MS), iso(now + DAY_MS));
+    const row = await briefMetrics(records, BRIEFS_CAMPAIGN_ID, now - query.days * DAY_MS, now + DAY_MS);
     return {
       status: 200,
       body: { success: true, metrics: presentMetrics(row, query.days) } satisfies z.infer<typeof measured>,

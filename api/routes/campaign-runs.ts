@@ -2,6 +2,7 @@ import type { Records } from '../../database/records.ts';
 import { z } from 'zod';
 import { listFires } from '../../database/queries/fires.ts';
 import { listRuns } from '../../database/queries/runs.ts';
+import { refuseByHand } from '../../generation/briefs/refusals.ts';
 import { type Operation, operation } from '../operation.ts';
 import { cursorAt, nextCursor, pageById, pageByTime } from '../paging.ts';
 import { byId, success, uuid } from '../shapes/common.ts';
@@ -29,8 +30,9 @@ const run = operation({
       headers: z.object({ Location: z.string().meta({ description: 'Path of the run.' }) }),
     },
   },
-  failures: { 409: ['CAMPAIGN_PAUSED', 'RUN_ACTIVE', 'RUN_QUEUE_FULL'] },
+  failures: { 409: ['CAMPAIGN_PAUSED', 'RUN_ACTIVE', 'RUN_QUEUE_FULL', 'RUN_OF_BRIEF'] },
   async handle({ params, body }, { runs }) {
+    refuseByHand(params.id);
     const { runId } = await runs.start(params.id, { force: body.force });
     return {
       status: 202,

@@ -4,6 +4,7 @@ import type { Records } from '../../database/records.ts';
 import type { RunRow } from '../../database/tables.ts';
 import { NotFoundError } from '../../shared/errors.ts';
 import { contextOf } from '../context.ts';
+import { refuseByHand } from '../../generation/briefs/refusals.ts';
 import { type Operation, operation } from '../operation.ts';
 import { byId, shortText, success, uuid } from '../shapes/common.ts';
 import { presentRun, runDetail } from '../shapes/run.ts';
@@ -90,8 +91,11 @@ const retry = operation({
       headers: z.object({ Location: z.string().meta({ description: 'Path of the new run.' }) }),
     },
   },
-  failures: { 409: ['RUN_NOT_FINISHED', 'STEP_UNKNOWN', 'NOTHING_TO_RETRY', 'RUN_ACTIVE', 'RUN_QUEUE_FULL'] },
-  async handle({ params, body }, { runs }) {
+  failures: {
+    409: ['RUN_NOT_FINISHED', 'STEP_UNKNOWN', 'NOTHING_TO_RETRY', 'RUN_ACTIVE', 'RUN_QUEUE_FULL', 'RUN_OF_BRIEF'],
+  },
+  async handle({ params, body }, { runs, records }) {
+    refuseByHand((await existingRun(records, params.id)).campaign_id);
     const { runId } = await runs.retry(params.id, body);
     return {
       status: 202,

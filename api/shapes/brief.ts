@@ -83,13 +83,16 @@ export const bundle = z
     artifacts: z.array(artifact),
     missing: z.array(z.strictObject({ agent: z.string(), reason: z.string() })),
     audit: z.strictObject({
-      state: z.enum(['waiting', 'auditing', 'completed', 'pending', 'failed', 'skipped']).meta({
+      state: z.enum(['waiting', 'auditing', 'completed', 'pending', 'failed', 'cancelled', 'skipped']).meta({
         description: '`pending`: the judge was away; it is asked again by itself, for a day.',
       }),
       result: anyObject.nullable(),
+      fromRun: z.guid().nullable().meta({
+        description: 'The run whose audit the result is, when the newest has none of its own.',
+      }),
       error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
     }),
-    cost: dollars,
+    cost: dollars.meta({ description: 'Of all runs of the brief, in dollars.' }),
     costUnknown: z.boolean(),
     createdAt: time,
     completedAt: time.nullable(),
@@ -116,7 +119,8 @@ const rate = z.number().min(0).max(1).nullable();
 export const briefMetricsShape = z
   .strictObject({
     days: count,
-    runs: count,
+    runs: count.meta({ description: 'Briefs that have ended, each counted once, as its newest run ended.' }),
+    repairs: count.meta({ description: 'Runs that repaired one of them.' }),
     completed: count,
     partial: count,
     failed: count,

@@ -1,8 +1,11 @@
+import { iso } from '../../shared/clock.ts';
+import { firstIdAt } from '../../shared/ids.ts';
 import type { Records } from '../records.ts';
 
 /** How briefs have gone, as the function `brief_metrics` says it. Durations in milliseconds, rates from 0 to 1. */
 export interface BriefMetricsRow {
   runs: number;
+  repairs: number;
   completed: number;
   partial: number;
   failed: number;
@@ -26,12 +29,17 @@ export interface BriefMetricsRow {
   }[];
 }
 
-/** @param since ISO time; runs that were begun since then, and before `until`, count once they have ended */
+/** Briefs that came in the given time count once they have ended. @param sinceMs milliseconds since the epoch, as `untilMs` */
 export function briefMetrics(
   records: Records,
   campaignId: string,
-  since: string,
-  until: string,
+  sinceMs: number,
+  untilMs: number,
 ): Promise<BriefMetricsRow> {
-  return records.call('brief_metrics', { p_campaign_id: campaignId, p_since: since, p_until: until });
+  return records.call('brief_metrics', {
+    p_campaign_id: campaignId,
+    p_since: iso(sinceMs),
+    p_until: iso(untilMs),
+    p_from_id: firstIdAt(sinceMs),
+  });
 }

@@ -1,12 +1,12 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { CampaignDefinition } from '../../campaigns/definition.ts';
 import type { Records } from '../../database/records.ts';
 import type { JsonObject, RunRow, StepRow } from '../../database/tables.ts';
 import { type Clock, iso } from '../../shared/clock.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../../shared/errors.ts';
+import { firstIdAt } from '../../shared/ids.ts';
 import type { PriorWork } from '../agents/agent.ts';
-import type { WrittenArtifact } from '../agents/write.ts';
 import type { NormalizedBrief } from '../normalized-brief.ts';
+import { changesBetween } from './changes.ts';
 import {
   AUDIT,
   type BriefMetadata,
@@ -15,6 +15,8 @@ import {
   BRIEFS_CAMPAIGN_ID,
   briefsCampaign,
 } from './definition.ts';
+import { artifactsOf, metadataOf } from './metadata.ts';
+import { inTermsOfBriefs } from './refusals.ts';
 import type { BriefRequest } from './request.ts';
 
 /** What briefs need of the runs; implemented by runs/run-control.ts. */
@@ -23,16 +25,18 @@ export interface BriefRuns {
   cancel(runId: string, reason?: string): Promise<{ status: string }>;
   retry(
     runId: string,
-    options: { from: 'failed'; definition: 'pinned'; again: readonly string[]; runId?: string },
+    options: { from: 'failed' | 'unsettled'; definition: 'pinned'; again: readonly string[]; force: boolean },
   ): Promise<{ runId: string }>;
 }
 
+/** A run of a brief, as far as the whole brief needs to know of it. */
+type ChainedRun = Pick<RunRow, 'id' | 'created_at' | 'total_cost_micros' | 'cost_unknown'>;
+
 /** All runs of one brief: the first, and every one that repairs the one before. */
 export interface BriefRunsRead {
-  first: string;
   newest: RunRow;
-  /** Ids, oldest first. */
-  chain: string[];
+  /** Oldest first; never empty. */
+  chain: ChainedRun[];
 }
 
 /** When half of the last briefs had a slower agent than this, agents work one after the other: fewer calls at a time. */
@@ -40,6 +44,8 @@ const SLOW_MS = 20_000;
 const RUNS_LOOKED_AT = 20;
 /** Fewer say nothing about how the model is doing. */
 const FEWEST_RUNS = 5;
+/** How the model was doing longer ago says nothing about now. */
+const LATELY_MS = 3_600_000;
 
 /** Takes briefs in and starts their runs; a brief is a run of the campaign "Briefs", with a definition of its own. */
 export class BriefControl {
@@ -51,13 +57,13 @@ export class BriefControl {
 
   /**
    * Starts a run for a brief.
-   * @throws {ValidationError} when `priorRunId` is no run of a brief, or one that has not ended
-   * @throws {ConflictError} CAMPAIGN_PAUSED
+   * @throws {ValidationError} when `priorRunId` is no run of a brief
+   * @throws {ConflictError} RUN_NOT_FINISHED for a prior run, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
    */
   async submit(request: BriefRequest): Promise<{ runId: string; mode: BriefMetadata['mode'] }> {
     const { mode: asked, channels, priorRunId, ...brief } = request;
     const prior = priorRunId === undefined ? undefined : await this.#priorWork(priorRunId, request, brief);
-    await this.#makeCampaign();
+    const { notifications } = await this.#campaign();
     const mode = await this.#modeFor(asked);
     const metadata: BriefMetadata = {
       brief,
@@ -66,27 +72,41 @@ export class BriefControl {
       submittedAt: iso(this.#deps.clock.now()),
       ...(prior ? { prior } : {}),
     };
-    const definition = briefDefinition(metadata);
-    const { runId } = await this.#deps.runs.start(BRIEFS_CAMPAIGN_ID, { force: false, definition });
+    const definition = briefDefinition(metadata, notifications);
+    const { runId } = await this.#deps.runs
+      .start(BRIEFS_CAMPAIGN_ID, { force: false, definition })
+      .catch(inTermsOfBriefs);
     return { runId, mode };
   }
 
   /**
-   * Cancels the newest run of a brief; what is finished stays.
+   * Cancels the newest run of a brief, or, when that has ended, the audit that is to be made up for; what is finished stays.
    * @throws {NotFoundError} @throws {ConflictError} RUN_FINISHED
    */
-  async cancel(runId: string, reason?: string): Promise<{ runId: string; status: string }> {
+  async cancel(runId: string, reason = 'cancelled by an operator'): Promise<{ runId: string; status: string }> {
+    const { records, runs } = this.#deps;
     const { newest } = await this.find(runId);
-    return { runId: newest.id, ...(await this.#deps.runs.cancel(newest.id, reason)) };
+    if (newest.completed_at !== null) {
+      const cancelled = await records.call<boolean>('cancel_pending_audit', {
+        p_run_id: newest.id,
+        p_reason: reason,
+      });
+      if (cancelled) return { runId: newest.id, status: newest.status };
+    }
+    return { runId: newest.id, ...(await runs.cancel(newest.id, reason).catch(inTermsOfBriefs)) };
   }
 
   /**
    * Repairs a brief: a new run writes what is missing and audits again; everything else is carried over with its ids.
-   * @throws {NotFoundError} @throws {ConflictError} RUN_NOT_FINISHED, NOTHING_TO_RETRY, CAMPAIGN_PAUSED
+   * @throws {NotFoundError}
+   * @throws {ConflictError} RUN_NOT_FINISHED, NOTHING_TO_RETRY, RETRY_EXISTS, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
    */
   async retry(runId: string): Promise<{ runId: string }> {
     const { newest } = await this.find(runId);
-    return this.#deps.runs.retry(newest.id, { from: 'failed', definition: 'pinned', again: [AUDIT] });
+    await this.#campaign();
+    return this.#deps.runs
+      .retry(newest.id, { from: 'failed', definition: 'pinned', again: [AUDIT], force: false })
+      .catch(inTermsOfBriefs);
   }
 
   /**
@@ -95,37 +115,54 @@ export class BriefControl {
    */
   async find(runId: string): Promise<BriefRunsRead> {
     const { records } = this.#deps;
-    const chain = await records.call<string[]>('run_chain', { p_run_id: runId, p_campaign_id: BRIEFS_CAMPAIGN_ID });
-    const [first] = chain;
-    const last = chain.at(-1);
-    const [newest] =
-      last === undefined
-        ? []
-        : await records.select('campaign_runs', { where: [{ column: 'id', op: 'eq', value: last }] });
-    if (first === undefined || !newest || metadataOf(newest) === null) throw new NotFoundError('brief', runId);
-    return { first, newest, chain };
+    const ids = await records.call<string[]>('run_chain', { p_run_id: runId, p_campaign_id: BRIEFS_CAMPAIGN_ID });
+    const last = ids.at(-1);
+    if (last === undefined) throw new NotFoundError('brief', runId);
+    const [[newest], rows] = await Promise.all([
+      records.select('campaign_runs', { where: [{ column: 'id', op: 'eq', value: last }] }),
+      records.select('campaign_runs', {
+        columns: ['id', 'created_at', 'total_cost_micros', 'cost_unknown'],
+        where: [{ column: 'id', op: 'in', value: ids }],
+      }),
+    ]);
+    if (!newest || metadataOf(newest) === null) throw new NotFoundError('brief', runId);
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return { newest, chain: ids.flatMap((id) => byId.get(id) ?? []) };
   }
 
-  async #makeCampaign(): Promise<void> {
-    const { records } = this.#deps;
-    const config = briefsCampaign() as unknown as JsonObject;
-    const [row] = await records.select('campaigns', {
-      columns: ['id', 'deleted_at'],
-      where: [{ column: 'id', op: 'eq', value: BRIEFS_CAMPAIGN_ID }],
+  /** The last audit that said anything, in the runs of a brief before its newest. */
+  async auditBefore({ chain }: BriefRunsRead): Promise<StepRow | undefined> {
+    const earlier = chain.slice(0, -1).map(({ id }) => id);
+    if (earlier.length === 0) return undefined;
+    const rows = await this.#deps.records.select('run_steps', {
+      where: [
+        { column: 'run_id', op: 'in', value: earlier },
+        { column: 'name', op: 'eq', value: AUDIT },
+      ],
     });
-    if (!row)
-      await records.insert('campaigns', [{ id: BRIEFS_CAMPAIGN_ID, name: 'Briefs', config }], { conflict: 'ignore' });
-    // Removed by somebody: a new brief brings it back, with the budget that it had.
-    else if (row.deleted_at !== null)
-      await records.update('campaigns', { deleted_at: null, status: 'active' }, [
-        { column: 'id', op: 'eq', value: BRIEFS_CAMPAIGN_ID },
-      ]);
+    return rows
+      .filter(({ output }) => output !== null)
+      .toSorted((a, b) => earlier.indexOf(b.run_id) - earlier.indexOf(a.run_id))[0];
+  }
+
+  /** The campaign of all briefs, made when there is none; removed by somebody, it comes back as it was. */
+  async #campaign(): Promise<CampaignDefinition> {
+    const { records } = this.#deps;
+    const where = [{ column: 'id', op: 'eq', value: BRIEFS_CAMPAIGN_ID }] as const;
+    const [row] = await records.select('campaigns', { columns: ['id', 'deleted_at', 'config'], where });
+    if (row && row.deleted_at !== null) await records.update('campaigns', { deleted_at: null }, where);
+    if (row) return row.config as unknown as CampaignDefinition;
+    const fresh = briefsCampaign();
+    const config = fresh as unknown as JsonObject;
+    await records.insert('campaigns', [{ id: BRIEFS_CAMPAIGN_ID, name: 'Briefs', config }], { conflict: 'ignore' });
+    return fresh;
   }
 
   async #modeFor(asked: BriefMode): Promise<BriefMetadata['mode']> {
     if (asked === 'sequential') return { asked, used: 'sequential' };
     const times = await this.#deps.records.call<number[]>('brief_agent_times', {
       p_campaign_id: BRIEFS_CAMPAIGN_ID,
+      p_from_id: firstIdAt(this.#deps.clock.now() - LATELY_MS),
       p_limit: RUNS_LOOKED_AT,
     });
     const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
@@ -133,7 +170,7 @@ export class BriefControl {
     return {
       asked,
       used: 'sequential',
-      reason: `half of the last ${times.length} briefs had an agent that took more than ${SLOW_MS / 1_000} s`,
+      reason: `half of the last ${times.length} briefs of this hour had an agent that took more than ${SLOW_MS / 1_000} s`,
     };
   }
 
@@ -161,32 +198,4 @@ export class BriefControl {
       artifacts: artifactsOf(steps).map(({ id, kind, version, content }) => ({ id, kind, version, content })),
     };
   }
-}
-
-/** What the run of a brief carries; null for a run that somebody started by hand, without a brief. */
-export function metadataOf(run: RunRow): BriefMetadata | null {
-  const { metadata } = run.definition as unknown as CampaignDefinition;
-  return Object.hasOwn(metadata, 'brief') ? (metadata as unknown as BriefMetadata) : null;
-}
-
-/** The artifacts among the outputs of steps, in the order of the steps. */
-export function artifactsOf(steps: readonly StepRow[]): WrittenArtifact[] {
-  return steps
-    .toSorted((a, b) => a.position - b.position)
-    .flatMap(({ output }) =>
-      output && Object.hasOwn(output, 'artifact') ? [output['artifact'] as unknown as WrittenArtifact] : [],
-    );
-}
-
-/** Which fields of a brief are not what they were, one level into constraints and guidelines. */
-function changesBetween(before: object, after: object, prefix = ''): PriorWork['changes'] {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return [...names].toSorted().flatMap((name) => {
-    const one = (before as Record<string, unknown>)[name];
-    const other = (after as Record<string, unknown>)[name];
-    if (isDeepStrictEqual(one, other)) return [];
-    const isGroup = [one, other].every((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
-    if (isGroup && prefix === '') return changesBetween(one as object, other as object, `${name}.`);
-    return [{ field: prefix + name, before: one ?? null, after: other ?? null }];
-  });
 }

@@ -1,9 +1,10 @@
 import type { JsonObject, RunRow, StepRow } from '../../database/tables.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import type { WrittenArtifact } from '../agents/write.ts';
-import { artifactsOf, metadataOf } from './brief-control.ts';
-import { AUDIT, WRITERS } from './definition.ts';
+import { AUDIT, AUDIT_GIVEN_UP_MS, WRITERS } from './definition.ts';
 import { type AgentState, agentStateOf, type BriefState, briefStateOf } from './lifecycle.ts';
+import type { BriefRunsRead } from './brief-control.ts';
+import { artifactsOf, metadataOf } from './metadata.ts';
 
 export interface BundleAgent {
   agent: string;
@@ -23,7 +24,7 @@ export interface BundleAgent {
 }
 
 /** `pending`: it could not be made and is made up for by itself; `skipped`: the run ended before it. */
-export type AuditState = 'waiting' | 'auditing' | 'completed' | 'pending' | 'failed' | 'skipped';
+export type AuditState = 'waiting' | 'auditing' | 'completed' | 'pending' | 'failed' | 'cancelled' | 'skipped';
 
 /** Everything there is about a brief. */
 export interface Bundle {
@@ -41,7 +42,14 @@ export interface Bundle {
   artifacts: WrittenArtifact[];
   /** Agents whose artifact there is not. */
   missing: { agent: string; reason: string }[];
-  audit: { state: AuditState; result: JsonObject | null; error: { code: string; message: string } | null };
+  audit: {
+    state: AuditState;
+    result: JsonObject | null;
+    /** The run whose audit the result is, when the newest has none of its own. */
+    fromRun: string | null;
+    error: { code: string; message: string } | null;
+  };
+  /** Dollars, of all runs of the brief. */
   cost: number;
   costUnknown: boolean;
   createdAt: string;
@@ -71,17 +79,38 @@ function agentOf(agent: string, row: StepRow | undefined, ended: boolean): Bundl
   };
 }
 
-function auditOf(row: StepRow | undefined, ended: boolean): Bundle['audit'] {
-  const error = row?.error ? { code: row.error.code, message: row.error.message } : null;
-  const result = row?.output ?? null;
-  if (row?.status === 'completed' || row?.status === 'empty') return { state: 'completed', result, error: null };
-  if (row?.status === 'failed') return { state: error?.code === 'AUDIT_PENDING' ? 'pending' : 'failed', result, error };
-  if (row?.status === 'running') return { state: 'auditing', result: null, error };
-  return { state: ended ? 'skipped' : 'waiting', result: null, error: null };
+/** What is known of the audit: by its step in the newest run, or, where that says nothing, by the last one that did. */
+function auditOf(row: StepRow | undefined, before: StepRow | undefined, run: RunRow, sinceMs: number): Bundle['audit'] {
+  const saying = row?.output || !before ? row : before;
+  const error = saying?.error ? { code: saying.error.code, message: saying.error.message } : null;
+  const shown = { result: saying?.output ?? null, fromRun: saying && saying !== row ? saying.run_id : null };
+  if (row?.status === 'running') return { state: 'auditing', ...shown, error };
+  if (run.completed_at === null && saying !== row) return { state: 'waiting', ...shown, error: null };
+  switch (saying?.status) {
+    case 'completed':
+    case 'empty':
+      return { state: saying === row ? 'completed' : 'skipped', ...shown, error: null };
+    case 'failed':
+      return { state: failureState(saying.error?.code, sinceMs), ...shown, error };
+    case undefined:
+    default:
+      return { state: run.completed_at === null ? 'waiting' : 'skipped', ...shown, error: null };
+  }
 }
 
-/** Puts together what the rows of a brief's newest run say. @param chain ids of all its runs, oldest first */
-export function bundleOf(run: RunRow, steps: readonly StepRow[], chain: readonly string[]): Bundle {
+function failureState(code: string | undefined, sinceMs: number): AuditState {
+  if (code === 'AUDIT_CANCELLED') return 'cancelled';
+  return code === 'AUDIT_PENDING' && sinceMs < AUDIT_GIVEN_UP_MS ? 'pending' : 'failed';
+}
+
+/** The rows of a brief: its runs, the steps of the newest, and the audit of an earlier one. */
+export interface BriefRows extends BriefRunsRead {
+  steps: readonly StepRow[];
+  auditBefore: StepRow | undefined;
+}
+
+/** Puts together what the rows of a brief say. */
+export function bundleOf({ newest: run, chain, steps, auditBefore }: BriefRows, nowMs: number): Bundle {
   const metadata = metadataOf(run);
   if (!metadata) throw new RangeError(`run ${run.id} has no brief`);
   const ended = run.completed_at !== null;
@@ -92,10 +121,11 @@ export function bundleOf(run: RunRow, steps: readonly StepRow[], chain: readonly
     .filter(({ kind, status, carried_from }) => kind !== AUDIT && status === 'completed' && carried_from === null)
     .map(({ completed_at }) => completed_at ?? '')
     .toSorted()[0];
+  const sinceMs = nowMs - Date.parse((chain[0] ?? run).created_at);
   return {
-    briefId: chain[0] ?? run.id,
+    briefId: (chain[0] ?? run).id,
     runId: run.id,
-    runs: [...chain],
+    runs: chain.map(({ id }) => id),
     state: briefStateOf(run.status, states),
     statusReason: run.status_reason,
     mode: metadata.mode,
@@ -108,9 +138,9 @@ export function bundleOf(run: RunRow, steps: readonly StepRow[], chain: readonly
     missing: agents
       .filter(({ agent, state }) => agent !== AUDIT && (state === 'failed' || state === 'cancelled'))
       .map(({ agent, state, error }) => ({ agent, reason: error ? `${error.code}: ${error.message}` : state })),
-    audit: auditOf(byName.get(AUDIT), ended),
-    cost: microsToDollars(run.total_cost_micros),
-    costUnknown: run.cost_unknown,
+    audit: auditOf(byName.get(AUDIT), auditBefore, run, sinceMs),
+    cost: microsToDollars(chain.reduce((sum, { total_cost_micros }) => sum + total_cost_micros, 0)),
+    costUnknown: chain.some(({ cost_unknown }) => cost_unknown),
     createdAt: run.created_at,
     completedAt: run.completed_at,
     durationMs: millisBetween(run.created_at, run.completed_at),

@@ -23,6 +23,9 @@ export interface BriefMetadata {
 const WRITER_TIMEOUT_MS = 20_000;
 const AUDIT_TIMEOUT_MS = 45_000;
 
+/** A judge that has been away for so long is not waited for any more; the brief can still be repaired by hand. */
+export const AUDIT_GIVEN_UP_MS = 86_400_000;
+
 /** The campaign that all briefs are runs of: it holds their budget. Made when the first brief comes. */
 export const BRIEFS_CAMPAIGN_ID = '00000000-0000-7000-8000-000000b41ef5';
 
@@ -53,18 +56,27 @@ function stepsOf(mode: BriefMode, revises: boolean): CampaignDefinition['steps']
     ...(revises ? { prior: '{{ campaign.metadata.prior }}' } : {}),
   };
   const writers = WRITERS.map((name) => step(name, { params: assignment }));
-  const audit = step(AUDIT, { params: { brief }, timeout: AUDIT_TIMEOUT_MS });
+  const audit = step(AUDIT, {
+    // Its verdict is what a brief is asked for; a bad one is no failure of the run.
+    params: { brief, failOn: 'never' },
+    timeout: AUDIT_TIMEOUT_MS,
+    // A judge that is away is asked again by the catch-up, after the run.
+    retry: { attempts: 1, delay: 1_000, backoff: 'exponential' },
+  });
   return [...(mode === 'parallel' ? [{ parallel: writers }] : writers), audit];
 }
 
-/** The definition that the run of a brief does. */
-export function briefDefinition(metadata: BriefMetadata): CampaignDefinition {
+/** The definition that the run of a brief does. @param notifications whom the campaign of all briefs tells */
+export function briefDefinition(
+  metadata: BriefMetadata,
+  notifications: CampaignDefinition['notifications'],
+): CampaignDefinition {
   return {
     name: 'Briefs',
     overlap: 'allow',
     budget: {},
     steps: stepsOf(metadata.mode.used, metadata.prior !== undefined),
-    notifications: { onComplete: { email: [], slack: false }, onFailure: { email: [], slack: false } },
+    notifications,
     metadata: metadata as unknown as JsonObject,
   };
 }

@@ -59,7 +59,6 @@ const STEP_STATES: Record<string, StepRow['status']> = {
   'step.started': 'running',
   'step.completed': 'completed',
   'step.failed': 'failed',
-  'step.attempt_failed': 'running',
 };
 
 /**
@@ -70,9 +69,9 @@ export class BriefLifecycle {
   readonly #agents = new Map<string, AgentState>();
   #status: RunStatus = 'queued';
 
-  /** @param carried agents whose work the run took over from an earlier one */
-  constructor(carried: readonly string[] = []) {
-    for (const agent of carried) this.#agents.set(agent, agentStateOf(agent, { status: 'completed' }, false));
+  /** @param carried steps that the run took over from an earlier one */
+  constructor(carried: readonly Pick<StepRow, 'name' | 'status'>[] = []) {
+    for (const step of carried) this.#agents.set(step.name, agentStateOf(step.name, step, false));
   }
 
   tell({ type, data }: Pick<RunEventRow, 'type' | 'data'>): BriefEvent {
@@ -86,10 +85,21 @@ export class BriefLifecycle {
     if (type === 'run.started' || type === 'run.resumed') this.#status = 'running';
     if (type === 'run.finished') this.#status = data['status'] as RunStatus;
     const isState = type === 'run.queued' || type === 'run.started' || type === 'run.finished';
-    return {
-      type: isState ? 'brief.state' : 'brief.note',
-      data: { ...data, state: this.overall, overall: this.overall, event: type },
+    const state = { state: this.overall, overall: this.overall, event: type };
+    return isState
+      ? { type: 'brief.state', data: { ...data, ...state, agents: this.#allAgents() } }
+      : { type: 'brief.note', data: { ...data, ...state, ...(agent === undefined ? {} : { agent }) } };
+  }
+
+  /** How far each agent is: queued until it begins, cancelled when the run has ended before it did. */
+  #allAgents(): Record<string, AgentState> {
+    const ended = ENDED.includes(this.#status);
+    const stateOf = (agent: string): AgentState => {
+      const state = this.#agents.get(agent) ?? 'queued';
+      const isOpen = state === 'queued' || state === 'generating' || state === 'auditing';
+      return ended && isOpen ? 'cancelled' : state;
     };
+    return Object.fromEntries(AGENTS.map((agent) => [agent, stateOf(agent)]));
   }
 
   get overall(): BriefState {

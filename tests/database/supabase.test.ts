@@ -327,9 +327,20 @@ describe('the check at the start', () => {
       'campaign_runs',
       'campaigns',
       'idempotency_keys',
+      'knowledge_claims',
+      'knowledge_events',
+      'knowledge_facts',
+      'knowledge_ingests',
+      'knowledge_lines',
+      'knowledge_pending',
+      'knowledge_problems',
+      'knowledge_sources',
+      'knowledge_spaces',
+      'model_answers',
       'notifications',
       'run_events',
       'run_steps',
+      'session_memory',
     ]);
   });
 });

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import request from 'supertest';
 import { AuditCatchUp } from '../../../generation/briefs/audit-catch-up.ts';
+import { BRIEFS_CAMPAIGN_ID } from '../../../generation/briefs/definition.ts';
 import { ModelError } from '../../../generation/model.ts';
 import { silentLogger } from '../../../shared/logger.ts';
 import { memoryRecords, type MemoryRecords } from '../../support/records.ts';
@@ -92,6 +94,74 @@ describe('a brief that cannot be audited', () => {
     expect(started.toSorted()).toEqual([0, 1]);
     await scene.harness.idle();
     expect(await records.count('campaign_runs')).toBe(2);
+  });
+
+  test('is audited alone: what a writer failed at for good is not tried, and paid for, again', async () => {
+    scene.model.script['brief.copy'] = [new ModelError('MODEL_REFUSED', 'no'), 'write'];
+    const runId = await unaudited();
+    scene.model.script['audit.judge'] = ['write'];
+    await scene.clock.advance(MINUTE);
+    expect(await catchUp.runOnce()).toBe(1);
+    await scene.harness.idle();
+    expect(await scene.bundle(runId)).toMatchObject({
+      state: 'partial',
+      audit: { state: 'completed', fromRun: null },
+      missing: [{ agent: 'copy', reason: 'MODEL_REFUSED: no' }],
+    });
+    expect(scene.model.asked('brief.copy')).toBe(1);
+    await scene.clock.advance(60 * MINUTE);
+    expect(await catchUp.runOnce()).toBe(0);
+  });
+
+  test('waits while briefs are paused, and when there is no money for it, and keeps its findings all the while', async () => {
+    const runId = await unaudited();
+    const found = (await scene.bundle(runId)).audit.result;
+    const campaign = `/api/campaigns/${BRIEFS_CAMPAIGN_ID}`;
+    const put = (path: string, body: object) => request(scene.api.app).put(path).send(body);
+    await put(`${campaign}/pause`, {});
+    await scene.clock.advance(10 * MINUTE);
+    expect(await catchUp.runOnce()).toBe(0);
+    await put(`${campaign}/resume`, {});
+    const [row] = await records.select('campaigns');
+    expect((await put(campaign, { ...row?.config, budget: { daily: 0.04 } })).status).toBe(200);
+    scene.model.script['audit.judge'] = ['write'];
+    expect(await catchUp.runOnce()).toBe(1);
+    await scene.harness.idle();
+    expect(await scene.bundle(runId)).toMatchObject({
+      state: 'aborted',
+      audit: { state: 'pending', fromRun: runId, result: found },
+    });
+    await put(campaign, { ...row?.config, budget: { daily: 4 } });
+    await put(`${campaign}/resume`, {});
+    await scene.clock.advance(30 * MINUTE);
+    expect(await catchUp.runOnce()).toBe(1);
+    await scene.harness.idle();
+    expect(await scene.bundle(runId)).toMatchObject({
+      state: 'completed',
+      audit: { state: 'completed', fromRun: null },
+    });
+  });
+
+  test('is no longer pending when a day has passed, or when somebody gave it up; a retry still audits it', async () => {
+    const runId = await unaudited();
+    const answer = await scene.post(`/api/briefs/${runId}/cancel`, { reason: 'good enough' });
+    expect([answer.status, answer.body.status]).toEqual([202, 'partial']);
+    const given = await scene.bundle(runId);
+    expect(given.audit).toMatchObject({
+      state: 'cancelled',
+      error: { code: 'AUDIT_CANCELLED', message: 'good enough' },
+    });
+    expect(given.audit.result).toMatchObject({ judged: 'pending' });
+    await scene.clock.advance(10 * MINUTE);
+    expect(await catchUp.runOnce()).toBe(0);
+    expect((await scene.post(`/api/briefs/${runId}/cancel`)).body.error.code).toBe('RUN_FINISHED');
+    const other = await unaudited();
+    await scene.clock.advance(25 * 60 * MINUTE);
+    expect((await scene.bundle(other)).audit.state).toBe('failed');
+    scene.model.script['audit.judge'] = ['write'];
+    for (const id of [runId, other]) expect((await scene.post(`/api/briefs/${id}/retry`)).status).toBe(202);
+    await scene.harness.idle();
+    for (const id of [runId, other]) expect((await scene.bundle(id)).audit.state).toBe('completed');
   });
 
   test('may be repaired by hand before that', async () => {

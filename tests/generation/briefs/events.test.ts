@@ -27,7 +27,8 @@ afterEach(async () => {
 afterAll(() => records.close());
 
 interface Told {
-  id: number;
+  id: string;
+  agents?: Record<string, string>;
   event: string;
   agent: string | undefined;
   state: string;
@@ -35,20 +36,20 @@ interface Told {
 }
 
 /** Reads the stream of a brief to its end, or until it has given so many events. */
-async function read(runId: string, after?: number, most = Infinity): Promise<Told[]> {
+async function read(runId: string, after?: string, most = Infinity): Promise<Told[]> {
   const { port } = server.address() as AddressInfo;
   const leave = new AbortController();
   const response = await fetch(`http://127.0.0.1:${port}/api/briefs/${runId}/events`, {
     signal: leave.signal,
-    ...(after === undefined ? {} : { headers: { 'last-event-id': String(after) } }),
+    ...(after === undefined ? {} : { headers: { 'last-event-id': after } }),
   });
   if (response.status === 204) return [];
   const told: Told[] = [];
   const parser = createParser({
     onEvent({ id, event = '', data }: EventSourceMessage) {
       if (id === undefined) return;
-      const { agent, state, overall } = JSON.parse(data) as Told;
-      told.push({ id: Number(id), event, agent, state, overall });
+      const { agent, agents, state, overall } = JSON.parse(data) as Told;
+      told.push({ id, event, agent, state, overall, ...(agents ? { agents } : {}) });
     },
   });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
@@ -62,20 +63,21 @@ async function read(runId: string, after?: number, most = Infinity): Promise<Tol
   return told.slice(0, most);
 }
 
-const statesOf = (told: readonly Told[], agent?: string) =>
-  told.filter((event) => event.agent === agent).map(({ state }) => state);
+const statesOf = (told: readonly Told[], agent: string) =>
+  told.filter(({ event, agent: of }) => event === 'agent.state' && of === agent).map(({ state }) => state);
 
 describe('the events of a brief', () => {
   test('tell how each agent and the whole go from queued to completed', async () => {
     const { runId } = await scene.write();
     const told = await read(runId);
-    expect(told.map(({ id }) => id)).toEqual(told.map((_, index) => index + 1));
+    expect(told.map(({ id }) => id)).toEqual(told.map((_, index) => `${runId}:${index + 1}`));
     for (const agent of ['copy', 'social', 'poster'])
       expect(statesOf(told, agent)).toEqual(['generating', 'generated']);
     expect(statesOf(told, 'audit')).toEqual(['auditing', 'audited']);
     const overall = told.map((event) => event.overall).filter((state, at, all) => state !== all[at - 1]);
     expect(overall).toEqual(['queued', 'generating', 'generated', 'auditing', 'completed']);
-    expect(told.at(-1)).toMatchObject({ event: 'brief.state', state: 'completed' });
+    expect(told[0]?.agents).toEqual({ copy: 'queued', social: 'queued', poster: 'queued', audit: 'queued' });
+    expect(told.at(-1)).toMatchObject({ event: 'brief.state', state: 'completed', agents: { audit: 'audited' } });
   });
 
   test('come while the agents work, before the brief has ended', async () => {
@@ -86,27 +88,36 @@ describe('the events of a brief', () => {
     expect((await scene.bundle(runId)).state).toBe('generating');
     await scene.post(`/api/briefs/${runId}/cancel`);
     await scene.harness.idle();
-    expect((await read(runId, told.at(-1)?.id)).at(-1)).toMatchObject({ state: 'cancelled' });
+    expect((await read(runId, told.at(-1)?.id)).at(-1)).toMatchObject({
+      state: 'cancelled',
+      agents: { copy: 'generated', poster: 'cancelled', audit: 'cancelled' },
+    });
   });
 
   test('go on after any of them without one lost, told again, or told otherwise', async () => {
     const { runId } = await scene.write();
     const all = await read(runId);
-    for (const { id } of all) expect(await read(runId, id)).toEqual(all.filter((event) => event.id > id));
+    for (const [at, { id }] of all.entries()) expect(await read(runId, id)).toEqual(all.slice(at + 1));
   });
 
   test('of a retry begin with what was carried over as generated', async () => {
     scene.model.script['brief.copy'] = [new ModelError('MODEL_REFUSED', 'no'), 'write'];
     const { runId } = await scene.write();
     const failed = await read(runId);
-    // Once when it begins, once when its attempt has failed.
-    expect(statesOf(failed, 'copy')).toEqual(['generating', 'generating', 'failed']);
+    expect(statesOf(failed, 'copy')).toEqual(['generating', 'failed']);
+    expect(failed).toContainEqual(expect.objectContaining({ event: 'brief.note', agent: 'copy' }));
     expect(failed.at(-1)?.overall).toBe('partial');
     await scene.post(`/api/briefs/${runId}/retry`);
     await scene.harness.idle();
-    const told = await read(runId);
+    // A reader that had seen some of the broken run gets the rest of that, and then the repair: nothing lost, nothing twice.
+    const rest = await read(runId, failed[3]?.id);
+    expect(rest).toEqual(failed.slice(4));
+    const told = await read(runId, rest.at(-1)?.id);
+    expect(told).toEqual(await read(runId));
+    expect(await read(runId, told.at(-1)?.id)).toEqual([]);
     expect(statesOf(told, 'copy')).toEqual(['generating', 'generated']);
     expect(statesOf(told, 'social')).toEqual([]);
+    expect(told[0]?.agents).toMatchObject({ copy: 'queued', social: 'generated', audit: 'queued' });
     const overall = told.map((event) => event.overall).filter((state, at, all) => state !== all[at - 1]);
     expect(overall).toEqual(['queued', 'generating', 'generated', 'auditing', 'completed']);
   });
