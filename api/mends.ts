@@ -25,6 +25,26 @@ const MENDS: Record<string, Required<Problem>> = {
     message: 'the scope of the key does not reach',
     mend: 'send a key of the scope that the message names',
   },
+  KNOWLEDGE_CANCELLED: {
+    path: 'id',
+    message: 'the file was cancelled while it came in',
+    mend: 'send it again, if it is wanted',
+  },
+  KNOWLEDGE_FINISHED: {
+    path: 'id',
+    message: 'the work on the file has ended',
+    mend: 'remove it with DELETE /api/knowledge/ingests/{id}, if its facts are not wanted',
+  },
+  KNOWLEDGE_NO_SPACE: {
+    path: 'mode',
+    message: 'no fact has a vector of the present embedding model yet',
+    mend: 'search with mode=words, or wait until GET /api/knowledge shows vectors',
+  },
+  KNOWLEDGE_TOO_LARGE: {
+    path: '',
+    message: 'the file has more than 30,000 lines or 50 MiB',
+    mend: 'cut it into several files of the same collection',
+  },
   MALFORMED_JSON: { path: '', message: 'the body is not JSON in UTF-8', mend: 'send JSON in UTF-8' },
   MALFORMED_PATH: { path: '', message: 'the path is not %-encoded as it has to be', mend: 'write % itself as %25' },
   MALFORMED_REQUEST: { path: '', message: 'this is not HTTP/1.1', mend: 'check the client, or what stands in between' },

@@ -1,27 +1,17 @@
 import { z } from 'zod';
-import { type BriefMetricsRow, briefMetrics } from '../../database/queries/briefs.ts';
-import { eventsAfter, lastEventOf } from '../../database/queries/run-events.ts';
 import { listRuns, stepsOfRun } from '../../database/queries/runs.ts';
-import type { Records } from '../../database/records.ts';
-import type { RunRow, StepRow } from '../../database/tables.ts';
-import type { BriefRunsRead } from '../../generation/briefs/brief-control.ts';
 import { bundleOf } from '../../generation/briefs/bundle.ts';
 import { BRIEFS_CAMPAIGN_ID } from '../../generation/briefs/definition.ts';
-import { BriefLifecycle } from '../../generation/briefs/lifecycle.ts';
 import { metadataOf } from '../../generation/briefs/metadata.ts';
 import { briefRequest } from '../../generation/briefs/request.ts';
 import { microsToDollars } from '../../shared/money.ts';
-import { contextOf } from '../context.ts';
 import { type Operation, operation } from '../operation.ts';
 import { cursorAt, nextCursor, pageById } from '../paging.ts';
-import { briefMetricsShape, briefSummary, bundle } from '../shapes/brief.ts';
+import { briefSummary, bundle } from '../shapes/brief.ts';
 import { byId, shortText, success } from '../shapes/common.ts';
-import { resumePoint, streamRunEvents } from '../sse.ts';
-import { existingRun } from './runs.ts';
+import { briefEventOperations } from './brief-events.ts';
+import { briefMetricsOperations } from './brief-metrics.ts';
 
-const DAY_MS = 86_400_000;
-/** Of runs that were not cancelled, over 30 days. */
-const SUCCESS_TARGET = 0.95;
 const links = z.strictObject({ self: z.string(), events: z.string(), cancel: z.string(), retry: z.string() });
 const started = z.strictObject({
   success,
@@ -123,65 +113,6 @@ const get = operation({
   },
 });
 
-const stream = z.string().meta({
-  description:
-    'Frames `id: <runId>:<seq>`, `event: brief.state | agent.state | brief.note`, `data: {agent?, state, overall, …}`; ' +
-    '`brief.state` has the state of each agent in `agents`. `step.progress` is live only and has no id.',
-});
-
-/** The words of a brief's stream, after the events that a reader has seen already. */
-async function tellerOf(records: Records, run: RunRow, steps: readonly StepRow[], afterSeq: number) {
-  const lifecycle = new BriefLifecycle(steps.filter((step) => step.carried_from !== null));
-  for (const row of afterSeq > 0 ? await eventsAfter(records, run.id, 0, 1_000) : [])
-    if (row.seq <= afterSeq) lifecycle.tell(row);
-  return lifecycle;
-}
-
-type Told = Parameters<BriefLifecycle['tell']>[0];
-
-/** Where a reader goes on: in the run that it was reading until it has all of that, then in the one that repairs it. */
-async function placeOf(
-  records: Records,
-  { newest, chain }: BriefRunsRead,
-  lastId: string | undefined,
-): Promise<{ run: RunRow; after: number }> {
-  const [runId, seq] = lastId?.trim().split(':') ?? [];
-  const at = chain.findIndex(({ id }) => id === runId);
-  const known = at === -1 || runId === newest.id ? newest : await existingRun(records, String(runId));
-  const after = at === -1 ? 0 : resumePoint(seq, await lastEventOf(records, known));
-  const next = chain[at + 1];
-  if (known === newest || after < known.event_seq || !next) return { run: known, after };
-  return { run: next.id === newest.id ? newest : await existingRun(records, next.id), after: 0 };
-}
-
-const events = operation({
-  id: 'streamBriefEvents',
-  method: 'get',
-  path: '/api/briefs/{id}/events',
-  tag: 'Briefs',
-  summary: 'How a brief goes on, live',
-  description:
-    'Server-sent events of the newest run of the brief, for each agent and for the whole, until it has ended; resumable by ' +
-    '`Last-Event-ID`, which leads from the last event of a run to the first of the one that repairs it. States: queued, generating, generated, auditing, then completed, partial, failed, aborted or cancelled.',
-  scope: 'read',
-  params: byId,
-  query: z.strictObject({
-    lastEventId: z.string().max(60).optional().meta({ description: 'For readers that cannot send the header.' }),
-  }),
-  answers: {
-    200: { description: 'A stream.', schema: stream, mediaType: 'text/event-stream' },
-    204: { description: 'The newest run has ended and `Last-Event-ID` is its last event.', schema: null },
-  },
-  async handle({ params, query, request }, deps) {
-    const runs = await deps.briefs.find(params.id);
-    const { run, after } = await placeOf(deps.records, runs, request.get('last-event-id') ?? query.lastEventId);
-    const lifecycle = await tellerOf(deps.records, run, await stepsOfRun(deps.records, run.id), after);
-    const shown = { tell: (row: Told) => lifecycle.tell(row), idOf: (seq: number) => `${run.id}:${seq}` };
-    contextOf(request).streaming = true;
-    return (incoming, response) => streamRunEvents(incoming, response, run, after, deps, shown);
-  },
-});
-
 const acted = z.strictObject({ success, runId: z.guid(), status: z.string() });
 
 const cancel = operation({
@@ -238,58 +169,12 @@ const retry = operation({
   },
 });
 
-const measured = z.strictObject({ success, metrics: briefMetricsShape });
-
-function presentMetrics(row: BriefMetricsRow, days: number): z.infer<typeof briefMetricsShape> {
-  return {
-    days,
-    runs: row.runs,
-    repairs: row.repairs,
-    completed: row.completed,
-    partial: row.partial,
-    failed: row.failed,
-    cancelled: row.cancelled,
-    successRate: row.success_rate,
-    successTarget: SUCCESS_TARGET,
-    cancellationRate: row.cancellation_rate,
-    meanDurationMs: row.mean_ms,
-    p95DurationMs: row.p95_ms,
-    meanFirstArtifactMs: row.first_artifact_mean_ms,
-    p95FirstArtifactMs: row.first_artifact_p95_ms,
-    meanAuditMs: row.audit_mean_ms,
-    agents: row.agents.map(({ agent, ended, failed, retries, failure_rate, mean_ms, p95_ms, cost_micros }) => ({
-      agent,
-      ended,
-      failed,
-      retries,
-      failureRate: failure_rate,
-      meanMs: mean_ms,
-      p95Ms: p95_ms,
-      cost: microsToDollars(cost_micros),
-    })),
-  };
-}
-
-const metrics = operation({
-  id: 'briefMetrics',
-  method: 'get',
-  path: '/api/briefs/metrics',
-  tag: 'Briefs',
-  summary: 'How briefs have gone lately',
-  description: 'Of runs that have ended. The same as counters and histograms by kind of step: `GET /metrics`.',
-  scope: 'read',
-  query: z.strictObject({
-    days: z.coerce.number().int().min(1).max(365).default(30).meta({ description: 'How far back.' }),
-  }),
-  answers: { 200: { description: 'The figures.', schema: measured } },
-  async handle({ query }, { records, clock }) {
-    const now = clock.now();
-    const row = await briefMetrics(records, BRIEFS_CAMPAIGN_ID, now - query.days * DAY_MS, now + DAY_MS);
-    return {
-      status: 200,
-      body: { success: true, metrics: presentMetrics(row, query.days) } satisfies z.infer<typeof measured>,
-    };
-  },
-});
-
-export const briefOperations: readonly Operation[] = [submit, all, metrics, get, events, cancel, retry];
+export const briefOperations: readonly Operation[] = [
+  submit,
+  all,
+  ...briefMetricsOperations,
+  get,
+  ...briefEventOperations,
+  cancel,
+  retry,
+];

@@ -40,7 +40,7 @@ export interface BriefRunsRead {
 }
 
 /** When half of the last briefs had a slower agent than this, agents work one after the other: fewer calls at a time. */
-const SLOW_MS = 20_000;
+const SLOW_MS = 10_000;
 const RUNS_LOOKED_AT = 20;
 /** Fewer say nothing about how the model is doing. */
 const FEWEST_RUNS = 5;

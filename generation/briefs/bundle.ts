@@ -86,16 +86,10 @@ function auditOf(row: StepRow | undefined, before: StepRow | undefined, run: Run
   const shown = { result: saying?.output ?? null, fromRun: saying && saying !== row ? saying.run_id : null };
   if (row?.status === 'running') return { state: 'auditing', ...shown, error };
   if (run.completed_at === null && saying !== row) return { state: 'waiting', ...shown, error: null };
-  switch (saying?.status) {
-    case 'completed':
-    case 'empty':
-      return { state: saying === row ? 'completed' : 'skipped', ...shown, error: null };
-    case 'failed':
-      return { state: failureState(saying.error?.code, sinceMs), ...shown, error };
-    case undefined:
-    default:
-      return { state: run.completed_at === null ? 'waiting' : 'skipped', ...shown, error: null };
-  }
+  if (saying?.status === 'completed' || saying?.status === 'empty')
+    return { state: saying === row ? 'completed' : 'skipped', ...shown, error: null };
+  if (saying?.status === 'failed') return { state: failureState(saying.error?.code, sinceMs), ...shown, error };
+  return { state: run.completed_at === null ? 'waiting' : 'skipped', ...shown, error: null };
 }
 
 function failureState(code: string | undefined, sinceMs: number): AuditState {

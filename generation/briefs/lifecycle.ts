@@ -41,10 +41,12 @@ export function agentStateOf(agent: string, step: Pick<StepRow, 'status'> | unde
 
 /** How far a brief is, by its run and its agents. */
 export function briefStateOf(status: RunStatus, agents: ReadonlyMap<string, AgentState>): BriefState {
+  const writers = WRITERS.map((writer) => agents.get(writer) ?? 'queued');
+  // For the run, agents that failed are steps that do not stop the others; for the brief, nothing was written.
+  if (status === 'partial' && writers.every((state) => state === 'failed')) return 'failed';
   if (ENDED.includes(status)) return status as BriefState;
   if (status === 'queued') return 'queued';
   if (agents.get(AUDIT) === 'auditing' || agents.get(AUDIT) === 'audited') return 'auditing';
-  const writers = WRITERS.map((writer) => agents.get(writer) ?? 'queued');
   if (writers.every((state) => state !== 'queued' && state !== 'generating')) return 'generated';
   return 'generating';
 }

@@ -8,7 +8,16 @@ import { definition, insertCampaign, insertRun, makeApi } from '../support/api.t
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 
 /** These always come with details of their own. */
-const EXACT = ['VALIDATION_FAILED', 'HOST_FORBIDDEN', 'ORIGIN_FORBIDDEN', 'NOT_FOUND', 'IDEMPOTENCY_KEY_REUSED'];
+const EXACT = [
+  'VALIDATION_FAILED',
+  'HOST_FORBIDDEN',
+  'ORIGIN_FORBIDDEN',
+  'NOT_FOUND',
+  'IDEMPOTENCY_KEY_REUSED',
+  'MEMORY_CONFLICT',
+  'RETRY_EXISTS',
+  'RUN_OF_BRIEF',
+];
 
 let records: MemoryRecords;
 

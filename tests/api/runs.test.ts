@@ -85,7 +85,7 @@ describe('what a person can do with a run', () => {
         resolve: note({ status: 'queued' }),
       },
     });
-    const id = newId();
+    const { id } = await newRun();
     const cancelled = await request(app).post(`/api/runs/${id}/cancel`).send({ reason: 'wrong list' });
     expect([cancelled.status, cancelled.body]).toEqual([202, { success: true, runId: id, status: 'cancelling' }]);
     const retried = await request(app).post(`/api/runs/${id}/retry`);

@@ -41,7 +41,7 @@ describe('repairing a brief', () => {
     const runId = await broken();
     const answers = await Promise.all([1, 2, 3].map(() => scene.post(`/api/briefs/${runId}/retry`)));
     await scene.harness.idle();
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([202, 409, 409]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([202, 409, 409]);
     const bundle = await scene.bundle(runId);
     expect(bundle).toMatchObject({ state: 'completed', runs: [runId, expect.any(String)] });
     expect(await records.count('campaign_runs')).toBe(2);
