@@ -2,7 +2,7 @@ import { folded } from './clean.ts';
 import { nameId } from './hash.ts';
 import type { Row } from './piece.ts';
 import { attributeOf, isSubject, isText } from './rows.ts';
-import { isFunctionWord, isNegation, stem, type Word, wordsOf } from './words.ts';
+import { isFunctionWord, isNegation, standsAlone, stem, type Word, wordsOf } from './words.ts';
 
 /** One thing that can have one value only, and the value that a fact gives it. */
 export interface Claim {
@@ -89,12 +89,13 @@ function sentenceClaims(context: string, text: string): Claim[] {
   const words = wordsOf(plain).filter((word) => !isFunctionWord(word));
   const matter = words.filter((word) => !isNegation(word));
   if (matter.length < 2) return [];
+  const about = standsAlone(matter) ? '' : context;
   const denied: Claim = {
-    key: nameId('denied', folded(context), matter.map(({ plain: word }) => stem(word)).join(' ')),
+    key: nameId('denied', folded(about), matter.map(({ plain: word }) => stem(word)).join(' ')),
     attribute: excerptOf(matter),
     value: words.some(isNegation) ? 'no' : 'yes',
   };
-  return [...numberClaim(context, plain, words), denied];
+  return [...numberClaim(about, plain, words), denied];
 }
 
 function namedClaim(context: string, text: string): Claim | null {

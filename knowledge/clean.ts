@@ -55,9 +55,12 @@ export function plainNumber(written: string): string {
   return String(Number(written.replaceAll(/[,' \u00A0\u202F]/g, '')));
 }
 
-/** Spellings of the words of a text that differ from the text's own: without accents, numbers without separators. */
-export function aliasesOf(text: string): string {
-  const aliases = new Set<string>();
+/**
+ * Spellings of the words of a text that differ from the text's own: without accents, numbers without separators.
+ * @param more what is to be found beside the text
+ */
+export function aliasesOf(text: string, more = ''): string {
+  const aliases = new Set<string>(more === '' ? [] : [clean(more).text.slice(0, 900).toWellFormed()]);
   for (const word of text.match(/[\p{L}\p{M}]+/gu) ?? []) {
     const plain = folded(word);
     if (plain !== word.toLowerCase()) aliases.add(plain);

@@ -47,7 +47,7 @@ export function factOf(collection: string, segment: Segment): { draft: FactDraft
       id: nameId('fact', collection, context, text),
       context,
       text,
-      aliases: aliasesOf(`${context} ${text}`),
+      aliases: aliasesOf(`${context} ${text}`, segment.row && columnsOf(segment.row, text)),
       type,
       typeRank: rank,
       suspicious: isSuspicious(text) || isSuspicious(context) || isSuspicious(invisible),
@@ -68,6 +68,14 @@ function unseen(line: number, hidden: string): LineProblem {
     message: `characters that nobody sees were left out: "${excerpt(hidden)}"`,
     mend: 'nothing, if they came by copying; otherwise ask who put them there',
   };
+}
+
+/** What a row says beside its text, for the search: a price in a column is found, too. */
+function columnsOf(row: Row, text: string): string {
+  return row.fields
+    .filter(([, value]) => !text.includes(value))
+    .map(([name, value]) => `${name} ${value}`)
+    .join(' ');
 }
 
 /** The columns by name, cut down to a bounded size. */

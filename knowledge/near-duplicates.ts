@@ -1,6 +1,6 @@
 import { folded } from './clean.ts';
 import { nameId } from './hash.ts';
-import { isFunctionWord, isNegation, type Word, wordsOf } from './words.ts';
+import { isFunctionWord, isNegation, standsAlone, type Word, wordsOf } from './words.ts';
 
 /*
  * Two texts are near duplicates when they say the same, word for word, but for case, punctuation, function words and slips of the
@@ -26,30 +26,63 @@ export interface Comparable {
 
 const matterOf = (text: string) => wordsOf(text).filter((word) => !isFunctionWord(word));
 
-/** The key that near duplicates have in common; null for a text that has none. */
+/**
+ * The key that near duplicates have in common; null for a text that has none. A text that stands alone says the same under any heading.
+ */
 export function nearKeyOf({ context, text }: Comparable): string | null {
   const words = matterOf(text);
   if (words.length < FEWEST_WORDS) return null;
   const initials = words.map(({ plain, kind }) => (kind === 'number' ? '#' : (plain.codePointAt(0) ?? 0).toString(36)));
   const numbers = words.filter(({ kind }) => kind === 'number').map(({ plain }) => plain);
   const isDenied = words.some(isNegation);
-  return nameId('near', folded(context), initials.join(' '), numbers.join(' '), String(isDenied));
+  const heading = standsAlone(words) ? '' : folded(context);
+  return nameId('near', heading, initials.join(' '), numbers.join(' '), String(isDenied));
 }
 
-/** Whether two texts with the same key say the same. Symmetric; where slips add up over a chain of texts, all of them are one fact. */
-export function isNearDuplicate(a: Comparable, b: Comparable): boolean {
-  const left = matterOf(a.text);
-  const right = matterOf(b.text);
+/**
+ * Of texts with one key, those that say the same as each. Symmetric; where slips add up over a chain of texts, all of them are one fact.
+ * Where so few words may differ, some part of the texts is equal, by which they are found without comparing each with each.
+ */
+export function nearDuplicatesAmong<T extends Comparable>(texts: readonly T[]): (one: T) => T[] {
+  const matter = new Map(texts.map((text) => [text, matterOf(text.text)]));
+  const byPart = new Map<string, T[]>();
+  for (const [text, words] of matter)
+    for (const part of partsOf(words)) {
+      const others = byPart.get(part);
+      if (others) others.push(text);
+      else byPart.set(part, [text]);
+    }
+  return (one) => {
+    const words = matter.get(one) ?? matterOf(one.text);
+    const alike = new Set(partsOf(words).flatMap((part) => byPart.get(part) ?? []));
+    return [...alike].filter((other) => other !== one && saysTheSame(words, matter.get(other) ?? []));
+  };
+}
+
+const mostSlips = (words: number) => Math.max(1, Math.floor(words / WORDS_A_SLIP));
+
+/** One part more than there may be slips: a part is left that holds none. */
+function partsOf(words: readonly Word[]): string[] {
+  const count = mostSlips(words.length) + 1;
+  const plain = words.map((word) => word.plain);
+  return Array.from({ length: count }, (_, at) => {
+    const part = plain.slice(Math.floor((at * plain.length) / count), Math.floor(((at + 1) * plain.length) / count));
+    return `${plain.length} ${at} ${part.join(' ')}`;
+  });
+}
+
+function saysTheSame(left: readonly Word[], right: readonly Word[]): boolean {
   if (left.length !== right.length) return false;
+  const most = mostSlips(left.length);
   let slips = 0;
   for (const [at, word] of left.entries()) {
     const other = right[at];
     if (!other) return false;
     if (word.plain === other.plain) continue;
-    if (!isSlip(word, other)) return false;
     slips += 1;
+    if (slips > most || !isSlip(word, other)) return false;
   }
-  return slips <= Math.max(1, Math.floor(left.length / WORDS_A_SLIP));
+  return true;
 }
 
 /** Names are never taken for misspelt, nor anything with a figure in it; nobody gets the first letter wrong. */

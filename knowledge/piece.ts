@@ -20,6 +20,7 @@ export type LineProblemCode =
   | 'CSV_QUOTE'
   | 'LINE_ENCODING'
   | 'HIDDEN_TEXT'
+  | 'HTML_TOO_DEEP'
   | 'INVISIBLE_CHARACTERS'
   | 'JSON_BROKEN'
   | 'LINE_TOO_LONG';

@@ -1,5 +1,5 @@
 import { Parser } from 'htmlparser2';
-import { LONGEST_CONTEXT } from './limits.ts';
+import { LONGEST_BLOCK, LONGEST_CONTEXT } from './limits.ts';
 import { excerpt, type Piece, type RawLine, type Reader } from './piece.ts';
 import { rowPieces } from './rows.ts';
 import { passagesOf } from './sentences.ts';
@@ -13,6 +13,13 @@ const BLOCKS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 const HEADING = /^h[1-6]$/;
+/** Elements inside each other; no page has so many, and the time that more take grows with their square. */
+const DEEPEST = 1_000;
+
+/** What stands in these is no text that somebody hid. */
+const FOR_MACHINES: ReadonlySet<string> = new Set(['script', 'style']);
+
+class TooDeep extends Error {}
 
 interface Element {
   tag: string;
@@ -44,6 +51,8 @@ export class HtmlReader implements Reader {
   #unseen: { text: string; line: number; tag: string } | null = null;
   #table: Table | null = null;
   #tables = 0;
+  #blockLength = 0;
+  #isTooDeep = false;
 
   constructor() {
     this.#parser = new Parser({
@@ -60,8 +69,14 @@ export class HtmlReader implements Reader {
 
   /** Markup that stands on one line. */
   feed(line: number, markup: string): Piece[] {
+    if (this.#isTooDeep) return [];
     this.#line = line;
-    this.#parser.write(markup);
+    try {
+      this.#parser.write(markup);
+    } catch (error) {
+      if (!(error instanceof TooDeep)) throw error;
+      this.#giveUp();
+    }
     return this.#pieces.splice(0);
   }
 
@@ -82,7 +97,7 @@ export class HtmlReader implements Reader {
   }
 
   end(): Piece[] {
-    this.#parser.end();
+    if (!this.#isTooDeep) this.#parser.end();
     this.#flush();
     this.#reportUnseen();
     return this.#pieces.splice(0);
@@ -96,6 +111,7 @@ export class HtmlReader implements Reader {
     // The title of the page is seen, though its head is not.
     const look = tag === 'title' ? PLAIN_LOOK : lookOf(tag, attributes, this.#look(), this.#rules);
     this.#stack.push({ tag, look });
+    if (this.#stack.length > DEEPEST) throw new TooDeep();
     if (tag === 'style') this.#sheet = '';
     if (look.hidden) return;
     if (BLOCKS.has(tag)) this.#boundary();
@@ -116,16 +132,32 @@ export class HtmlReader implements Reader {
     const { tag, look } = this.#stack.at(-1) ?? { tag: '', look: PLAIN_LOOK };
     if (tag === 'style') this.#sheet += text;
     if (isUnseen(look)) {
+      if (FOR_MACHINES.has(tag)) return;
       this.#unseen ??= { text: '', line: this.#line, tag };
       this.#unseen.text += text;
-    } else if (this.#table && this.#table.cell !== null) this.#table.cell += text;
+      if (this.#unseen.text.length > LONGEST_BLOCK) this.#reportUnseen();
+    } else if (this.#table && this.#table.cell !== null) this.#addToCell(this.#table, text);
     else if (text.trim() !== '' || this.#block.length > 0) this.#addToBlock(text);
+  }
+
+  /** A cell with so much in it lays out a page; what comes then is a block like others. */
+  #addToCell(table: Table, text: string): void {
+    table.cell += text;
+    if ((table.cell?.length ?? 0) <= LONGEST_BLOCK) return;
+    this.#pieces.push(
+      ...passagesOf([{ line: this.#line, text: table.cell ?? '' }]).map((passage) => ({
+        segment: { ...passage, line: table.line, context: this.#context },
+      })),
+    );
+    table.cell = '';
   }
 
   #addToBlock(text: string): void {
     const last = this.#block.at(-1);
     if (last?.line === this.#line) last.text += text;
     else this.#block.push({ line: this.#line, text });
+    this.#blockLength += text.length;
+    if (this.#blockLength > LONGEST_BLOCK) this.#flush();
   }
 
   /** A block begins or ends: what is in it is a piece; inside a cell it only parts words. */
@@ -138,11 +170,13 @@ export class HtmlReader implements Reader {
     for (const passage of passagesOf(this.#block))
       if (/[\p{L}\p{N}]/u.test(passage.text)) this.#pieces.push({ segment: { ...passage, context: this.#context } });
     this.#block = [];
+    this.#blockLength = 0;
   }
 
   #endHeading(): void {
     const text = this.#block.map((part) => part.text).join(' ');
     this.#block = [];
+    this.#blockLength = 0;
     this.#context = text.replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST_CONTEXT).toWellFormed();
   }
 
@@ -196,6 +230,20 @@ export class HtmlReader implements Reader {
       for (const passage of passagesOf([{ line: table.line, text }]))
         this.#pieces.push({ segment: { ...passage, lastLine: this.#line, context: this.#context } });
     }
+  }
+
+  /** What is hidden and what is seen cannot be told any more: nothing else of the file is taken. */
+  #giveUp(): void {
+    this.#isTooDeep = true;
+    this.#flush();
+    this.#pieces.push({
+      problem: {
+        line: this.#line,
+        code: 'HTML_TOO_DEEP',
+        message: `more than ${DEEPEST} elements stand inside each other; the file was left out from here on`,
+        mend: 'close the elements that are open, and send the file again',
+      },
+    });
   }
 
   #reportUnseen(): void {

@@ -1,5 +1,5 @@
 import { marked, type Tokens } from 'marked';
-import { LONGEST_LINE } from './limits.ts';
+import { LONGEST_BLOCK } from './limits.ts';
 import { excerpt, type Piece, type RawLine, type Reader } from './piece.ts';
 import { HtmlReader } from './read-html.ts';
 import { rowPieces } from './rows.ts';
@@ -9,8 +9,6 @@ const HEADING = /^ {0,3}#{1,6}\s/;
 const UNDERLINE = /^ {0,3}(=+|-{2,})\s*$/;
 const BULLET = /^\s*(?:[-*+]|\d{1,9}[.)])\s+/;
 const DELIMITER_ROW = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
-/** A block of more characters than this is no prose; it is taken as it is, since parsing it could take long. */
-const LONGEST_BLOCK = 65_536;
 
 /**
  * Markdown (GitHub's): each block is rendered by itself and read as HTML, so that what a page would hide is hidden here too, also
@@ -21,17 +19,20 @@ export class MarkdownReader implements Reader {
   #block: RawLine[] = [];
   #fence: string | null = null;
   #length = 0;
+  #isInComment = false;
 
   push(line: RawLine): Piece[] {
     const { text } = line;
     const pieces: Piece[] = [];
-    const isInside = this.#fence !== null || this.#hasOpenComment();
+    const isInside = this.#fence !== null || this.#isInComment;
     const gap = this.#block.length > 0 && line.line !== (this.#block.at(-1)?.line ?? 0) + 1;
-    if (gap || this.#length > LONGEST_LINE || (!isInside && this.#begins(text))) pieces.push(...this.#flush());
+    if (gap || this.#length > LONGEST_BLOCK || (!isInside && this.#begins(text))) pieces.push(...this.#flush());
     this.#trackFence(text);
     if (text.trim() === '' && !isInside) return pieces;
     this.#block.push(line);
     this.#length += text.length;
+    if (text.includes('<!--') || text.includes('-->'))
+      this.#isInComment = text.lastIndexOf('<!--') > text.lastIndexOf('-->');
     const isUnderlined = !isInside && this.#block.length > 1 && UNDERLINE.test(text);
     if (!isInside && this.#fence === null && (HEADING.test(text) || isUnderlined)) pieces.push(...this.#flush());
     return pieces;
@@ -48,11 +49,6 @@ export class MarkdownReader implements Reader {
     return last.trimStart().startsWith('>') !== text.trimStart().startsWith('>');
   }
 
-  #hasOpenComment(): boolean {
-    const text = this.#block.map((line) => line.text).join('\n');
-    return text.lastIndexOf('<!--') > text.lastIndexOf('-->');
-  }
-
   #trackFence(text: string): void {
     const [, fence] = FENCE.exec(text) ?? [];
     if (fence === undefined) return;
@@ -64,6 +60,7 @@ export class MarkdownReader implements Reader {
     const block = this.#block;
     this.#block = [];
     this.#fence = null;
+    this.#isInComment = false;
     this.#length = 0;
     const [first] = block;
     if (!first) return [];
@@ -74,9 +71,10 @@ export class MarkdownReader implements Reader {
 
   #prose(block: readonly RawLine[]): Piece[] {
     const source = block.map(({ text }) => text.replace(/^ {4,}|\t/, ' ')).join('\n');
-    if (source.length > LONGEST_BLOCK) return block.flatMap(({ line, text }) => this.#html.feed(line, `${text}\n`));
+    const rendered = source.length > LONGEST_BLOCK ? null : rendering(source);
+    if (rendered === null) return block.flatMap(({ line, text }) => this.#html.feed(line, `${text}\n`));
     // Rendering keeps the line ends of prose, so that the lines of the source can be followed.
-    const html = marked.parse(source, { async: false, gfm: true }).replace(/^(<(?:[uo]l|blockquote)[^>]*>)\n/, '$1');
+    const html = rendered.replace(/^(<(?:[uo]l|blockquote)[^>]*>)\n/, '$1');
     const before = FENCE.test(block[0]?.text ?? '') ? 1 : 0;
     const pieces: Piece[] = [];
     for (const [at, text] of html.split('\n').entries())
@@ -98,6 +96,15 @@ export class MarkdownReader implements Reader {
       else pieces.push(...rowPieces(line, line, cells));
     }
     return pieces;
+  }
+}
+
+/** null: so deeply nested that it cannot be parsed; it is then taken as it is. */
+function rendering(source: string): string | null {
+  try {
+    return marked.parse(source, { async: false, gfm: true });
+  } catch {
+    return null;
   }
 }
 

@@ -1,4 +1,4 @@
-import { LONGEST_CONTEXT } from './limits.ts';
+import { LONGEST_BLOCK, LONGEST_CONTEXT } from './limits.ts';
 import type { Piece, RawLine, Reader } from './piece.ts';
 import { passagesOf } from './sentences.ts';
 
@@ -9,13 +9,15 @@ const WRAPPED_FROM = 50;
 /** Plain text: each line is a fact or several, unless it was wrapped; a line that ends with a colon stands over the list below it. */
 export class TextReader implements Reader {
   #open: RawLine[] = [];
+  #length = 0;
   #context = '';
 
   push({ line, text }: RawLine): Piece[] {
     const last = this.#open.at(-1);
     const isBullet = BULLET.test(text);
-    if (last && line === last.line + 1 && !isBullet && goesOn(last.text, text)) {
+    if (last && line === last.line + 1 && !isBullet && goesOn(last.text, text) && this.#length < LONGEST_BLOCK) {
       this.#open.push({ line, text });
+      this.#length += text.length;
       return [];
     }
     const pieces = this.end();
@@ -33,6 +35,7 @@ export class TextReader implements Reader {
   end(): Piece[] {
     const pieces = passagesOf(this.#open).map((passage) => ({ segment: { ...passage, context: this.#context } }));
     this.#open = [];
+    this.#length = 0;
     return pieces;
   }
 }

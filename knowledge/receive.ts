@@ -3,6 +3,7 @@ import type { IngestRow, KnowledgeFormat } from '../database/tables-knowledge.ts
 import { type Clock, iso } from '../shared/clock.ts';
 import { AppError, ConflictError, ValidationError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
+import { Repeater } from '../shared/repeater.ts';
 import { LARGEST_FILE, MOST_LINES } from './limits.ts';
 import { LineDecoder } from './lines.ts';
 import type { LineProblem } from './piece.ts';
@@ -53,6 +54,16 @@ export async function receiveFile(
       created_at: iso(clock.now()),
     },
   ]);
+  // Whoever sends slowly is still there.
+  const renewal = new Repeater(
+    () =>
+      records.update('knowledge_ingests', { lease_until_at: leaseUntil() }, [
+        { column: 'id', op: 'eq', value: id },
+        { column: 'state', op: 'eq', value: 'receiving' },
+      ]),
+    { clock, everyMs: leaseMs / 3, firstAfterMs: leaseMs / 3, onFailure: () => undefined },
+  );
+  renewal.start();
   try {
     await storeLines(id, file, body, { ...context, leaseUntil });
     if (!(await records.call<boolean>('knowledge_received', { p_id: id, p_at: iso(clock.now()) }))) throw cancelled();
@@ -60,6 +71,8 @@ export async function receiveFile(
     // If the database is away now, the lapsed lease tells the next worker to remove it.
     await records.remove('knowledge_ingests', [{ column: 'id', op: 'eq', value: id }]).catch(() => undefined);
     throw error;
+  } finally {
+    await renewal.stop();
   }
   const [row] = await records.select('knowledge_ingests', { where: [{ column: 'id', op: 'eq', value: id }] });
   if (!row) throw cancelled();
@@ -78,6 +91,7 @@ async function storeLines(
   let problems: LineProblem[] = [];
   let textLength = 0;
   let sayable = 0;
+  let firstProblem: LineProblem | null = null;
   const store = async () => {
     const isWanted = await records.call<boolean>('knowledge_put_lines', {
       p_id: id,
@@ -93,8 +107,10 @@ async function storeLines(
   const take = async (decoded: ReturnType<LineDecoder['push']>) => {
     if (decoder.lines > MOST_LINES) throw tooLarge(`more than ${MOST_LINES} lines`);
     for (const line of decoded) {
-      if ('problem' in line) problems.push(line.problem);
-      else {
+      if ('problem' in line) {
+        problems.push(line.problem);
+        firstProblem ??= line.problem;
+      } else {
         lines.push([line.line, line.text]);
         textLength += line.text.length;
         if (/\S/.test(line.text)) sayable += 1;
@@ -109,10 +125,15 @@ async function storeLines(
   }
   await take(decoder.end());
   await store();
-  if (sayable === 0)
-    throw new ValidationError('The file holds no line that can be read.', [
-      { path: '', message: 'is empty, or not text in the encoding it says', mend: 'send text in UTF-8' },
-    ]);
+  if (sayable === 0) throw unreadable(firstProblem);
+}
+
+function unreadable(problem: LineProblem | null): ValidationError {
+  return new ValidationError('The file holds no line that can be read.', [
+    problem
+      ? { path: `lines[${problem.line}]`, message: problem.message, mend: problem.mend }
+      : { path: '', message: 'is empty', mend: 'send a file with at least one line of text' },
+  ]);
 }
 
 /** The refusal of a file that is too long; nothing of it is kept. */

@@ -1,3 +1,4 @@
+import { setImmediate as othersGoFirst } from 'node:timers/promises';
 import { linesAfter } from '../database/queries/knowledge.ts';
 import type { Records } from '../database/records.ts';
 import type { IngestRow } from '../database/tables-knowledge.ts';
@@ -7,7 +8,7 @@ import { messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
 import { type FactDraft, factOf } from './fact.ts';
-import { isNearDuplicate } from './near-duplicates.ts';
+import { nearDuplicatesAmong } from './near-duplicates.ts';
 import type { LineProblem, Piece } from './piece.ts';
 import { readerOf } from './reader.ts';
 
@@ -22,6 +23,8 @@ export interface RefineryDependencies {
 
 const LINES_A_READ = 500;
 const PIECES_A_STEP = 200;
+/** Texts that take a while to compare. */
+const MANY = 500;
 /** Progress is noted after so many lines. */
 const LINES_A_NOTE = 1_000;
 /** Tries of one step before a file has failed, and the time between them in milliseconds. */
@@ -150,12 +153,17 @@ export class Refinery {
       p_near_keys: [...byKey.keys()],
     });
     for (const candidate of known) if (!facts.has(candidate.id)) byKey.get(candidate.near_key)?.push(candidate);
-    for (const alike of byKey.values())
-      for (const one of alike.length > 1 ? alike : [])
-        near.set(
-          one.id,
-          alike.filter((other) => other.id !== one.id && isNearDuplicate(one, other)).map(({ id }) => id),
-        );
+    for (const alike of byKey.values()) {
+      if (alike.length < 2) continue;
+      const duplicatesOf = nearDuplicatesAmong(alike);
+      for (const one of alike)
+        if (facts.has(one.id))
+          near.set(
+            one.id,
+            duplicatesOf(one).map(({ id }) => id),
+          );
+      if (alike.length > MANY) await othersGoFirst();
+    }
     return near;
   }
 

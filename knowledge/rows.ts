@@ -112,7 +112,7 @@ function namedColumns(subject: string, subjectField: Field | undefined, fields: 
   const told: Field[] =
     attribute && value
       ? [[attribute[1], value[1]], ...others.filter((field) => field !== attribute && field !== value)]
-      : others;
+      : others.map((field) => (field === value && subject !== '' ? ['', field[1]] : field));
   const lead = subject === '' ? '' : `${subject}: `;
   const texts: string[] = [];
   for (const [name, cell] of told) {

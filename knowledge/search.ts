@@ -84,6 +84,7 @@ export class Search {
   async find(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer> {
     const { mode = 'hybrid', limit = 10 } = request;
     const query = clean(request.query.slice(0, LONGEST_QUERY)).text;
+    if (!/[\p{L}\p{N}]/u.test(query)) return { mode, note: null, space: null, hits: [] };
     const depth = Math.max(DEPTH, limit);
     const byWords = mode === 'meaning' ? Promise.resolve([]) : this.#byWords(query, request, depth);
     // Both are waited for, lest one fails with nobody looking.
@@ -138,7 +139,6 @@ export class Search {
   }
 
   #byWords(query: string, filter: FactFilter, limit: number): Promise<WordHit[]> {
-    if (query === '') return Promise.resolve([]);
     const strict = SIGNS.test(query);
     return findByWords(
       this.#deps.records,

@@ -73,8 +73,9 @@ function cutLong(text: string, { from, to }: Span): Span[] {
   const parts: Span[] = [];
   let at = from;
   while (to - at > LONGEST_FACT) {
-    const space = text.lastIndexOf(' ', at + LONGEST_FACT);
-    const end = space > at ? space : safeEnd(text, at + LONGEST_FACT);
+    // Looked for in this part only: through all that comes before it would take long.
+    const space = text.slice(at, at + LONGEST_FACT + 1).lastIndexOf(' ');
+    const end = space > 0 ? at + space : safeEnd(text, at + LONGEST_FACT);
     parts.push({ from: at, to: end });
     at = end;
   }

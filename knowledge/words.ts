@@ -56,6 +56,14 @@ export function isNegation({ plain, kind }: Word): boolean {
   return kind === 'word' && NEGATION.has(plain);
 }
 
+/** So many words with matter say what they are about themselves. */
+const STANDS_ALONE_FROM = 8;
+
+/** Whether words say what they are about without the heading over them: they name something, or there are many. */
+export function standsAlone(matter: readonly Word[]): boolean {
+  return matter.length >= STANDS_ALONE_FROM || matter.some(({ isName }) => isName);
+}
+
 /** A word without the endings that only fit it into a sentence. */
 export function stem(word: string): string {
   if (word.length <= 3) return word;

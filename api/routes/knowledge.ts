@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { LONGEST_QUERY } from '../../knowledge/limits.ts';
 import { type Operation, operation } from '../operation.ts';
 import { cursorAt, nextCursor, pageById } from '../paging.ts';
-import { byId, success } from '../shapes/common.ts';
+import { byId, shortText, success } from '../shapes/common.ts';
 import {
   collection,
   fact,
@@ -51,7 +51,7 @@ const list = operation({
   query: z.strictObject({
     ...pageById,
     ...filter,
-    source: z.string().max(200).optional().meta({ description: 'Name of a file, or id of its ingest.' }),
+    source: shortText(200).optional().meta({ description: 'Name of a file, or id of its ingest.' }),
   }),
   answers: { 200: { description: 'One page.', schema: factList } },
   async handle({ query }, { knowledge }) {
