@@ -49,6 +49,20 @@ function checkKind(view: StepView, problems: ProblemList): void {
   );
 }
 
+/** A step that works on what others gave needs one of them before it; one beside it is not seen. */
+function checkOrder(view: StepView, views: readonly StepView[], problems: ProblemList): void {
+  const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
+  if (kind?.engine !== null || !kind.follows) return;
+  const earlier = views.filter(({ group }) => group < view.group);
+  // What a broken step is meant to be is not known.
+  if (earlier.some((other) => other.kind === undefined || kind.follows?.includes(other.kind) === true)) return;
+  problems.add(
+    jsonPath([...view.keys, 'engine']),
+    `${JSON.stringify(kind.kind)} works on what earlier steps gave, and none of them is ${kind.follows.join(', ')}`,
+    `put a step of one of these kinds before it, not beside it, or leave it out`,
+  );
+}
+
 /** The kind's own look at params. What a reference fills in later cannot be looked at yet. */
 function checkParamsOfKind(view: StepView, params: unknown, problems: ProblemList): void {
   const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
@@ -136,6 +150,7 @@ export function checkSteps(views: readonly StepView[], env: DefinitionEnvironmen
   for (const view of views) if (view.name !== undefined && !byName.has(view.name)) byName.set(view.name, view);
   for (const view of views) {
     checkKind(view, problems);
+    checkOrder(view, views, problems);
     checkEndpoints(view, env, problems);
     // Params that are left out are an empty object.
     const params = ownField(view.raw, 'params') ?? {};

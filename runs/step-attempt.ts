@@ -40,16 +40,19 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
   if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason, 'no') };
   const limit = new AbortController();
   const done = new AbortController();
+  const deadline = clock.now() + step.timeout;
   const timer = clock.sleep(step.timeout, done.signal).then(
     () => limit.abort(timeoutError(step)),
     () => undefined,
   );
   try {
-    const result = await execute(input, AbortSignal.any([input.signal, limit.signal]));
+    const result = await execute(input, AbortSignal.any([input.signal, limit.signal]), deadline);
     return { ok: true, result: { ...result, output: clean(result.output, input.redact) } };
   } catch (error) {
-    if (limit.signal.aborted && !input.signal.aborted) return { ok: false, error: timeoutError(step) };
-    if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason) };
+    // A model step knows whether anything had been asked by then.
+    const worked = input.kind.engine === null && error instanceof StepError ? error.worked : 'maybe';
+    if (limit.signal.aborted && !input.signal.aborted) return { ok: false, error: timeoutError(step, worked) };
+    if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason, worked) };
     return { ok: false, error: redacted(asStepError(error), input.redact) };
   } finally {
     done.abort(ENDED);
@@ -57,7 +60,7 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
   }
 }
 
-function execute(input: AttemptInput, signal: AbortSignal): Promise<StepResult> {
+function execute(input: AttemptInput, signal: AbortSignal, deadline: number): Promise<StepResult> {
   const { kind, step, call, model, http } = input;
   const facts: StepFacts = {
     runId: input.runId,
@@ -67,6 +70,7 @@ function execute(input: AttemptInput, signal: AbortSignal): Promise<StepResult> 
     effect: step.effect,
     idempotencyKey: `${input.runId}/${step.name}`,
     signal,
+    deadline,
     clock: input.clock,
     progress: (told) => input.progress(clean(told, input.redact)),
     log: input.log,
@@ -76,10 +80,10 @@ function execute(input: AttemptInput, signal: AbortSignal): Promise<StepResult> 
   return kind.execute({ ...facts, call: call.engine, http });
 }
 
-function timeoutError(step: StepDefinition): StepError {
+function timeoutError(step: StepDefinition, worked: 'no' | 'maybe' = 'maybe'): StepError {
   return new StepError('STEP_TIMEOUT', `No result within ${step.timeout} ms.`, {
     retryable: true,
-    worked: 'maybe',
+    worked,
     definite: false,
   });
 }

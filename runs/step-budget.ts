@@ -50,7 +50,7 @@ export class StepBudget {
   /**
    * Writes the beginning of the next attempt and holds its estimate, in one commit, before anything is asked of the engine. Null
    * when there is only money in the way that others hold: that may come back, so it is worth another try a little later.
-   * @param expected what the step may cost in micro-dollars, used while neither its definition nor earlier runs say it
+   * @param expected what the step may cost at most in micro-dollars, as far as its kind can tell
    * @param giveUpAt when that is not worth another try any more, in milliseconds since the epoch
    * @throws {RefusedByBudget}
    */
@@ -162,7 +162,8 @@ function requestOf(session: RunSession, step: StepDefinition, attempt: number, e
     campaign: session.terms,
     runId: session.id,
     stepName: name,
-    amount: estimatedCost === undefined ? (session.history[name] ?? expected) : dollarsToMicros(estimatedCost),
+    amount:
+      estimatedCost === undefined ? Math.max(session.history[name] ?? 0, expected) : dollarsToMicros(estimatedCost),
   };
 }
 

@@ -140,7 +140,7 @@ export class StepRunner {
     const { clock, model } = this.#deps;
     const giveUpAt = clock.now() + step.timeout;
     const kind = stepKinds[step.kind];
-    const expected = kind?.engine === null ? kind.estimate(call.params, model) : 0;
+    const expected = kind?.engine === null ? kind.estimate(call.params, model, call.previous) : 0;
     for (let told = false; ; told = true) {
       const leave = call.engine ? await this.#placeAt(session, step, call.engine.url) : FREE;
       let begun: BegunAttempt | null = null;

@@ -1,21 +1,34 @@
 import { z } from 'zod';
 import type { JsonObject } from '../database/tables.ts';
 import type { WrittenArtifact } from '../generation/agents/write.ts';
-import type { Artifact, ArtifactKind } from '../generation/artifacts.ts';
+import type { Artifact } from '../generation/artifacts.ts';
 import { auditArtifacts, type AuditResult } from '../generation/audit/audit.ts';
 import { estimateAudit } from '../generation/audit/estimate.ts';
 import type { Severity } from '../generation/audit/finding.ts';
+import type { Patience } from '../generation/audit/judge-time.ts';
+import type { Verdict } from '../generation/audit/verdict.ts';
 import { normalizedBriefSchema } from '../generation/normalized-brief.ts';
 import { iso } from '../shared/clock.ts';
-import { asModelFailure } from './model-errors.ts';
+import { AskedWatch } from './model-errors.ts';
 import { parsedParams } from './step-params.ts';
 import { type ModelStepContext, type ModelStepKind, type PreviousStep, StepError, type StepResult } from './step.ts';
 
 /** Kept with the step; more would help nobody. */
 const MOST_FINDINGS = 150;
-const WRITTEN: readonly ArtifactKind[] = ['copy', 'social', 'poster'];
+/** What is left of the step's time when the judge is waited for no more: the findings of the rules are then put on record. */
+const SPARE_MS = 5_000;
 
-const auditParams = z.strictObject({ brief: normalizedBriefSchema });
+/** Which verdicts fail the step, and by its `onFailure` stop what follows. */
+const FAILING: Record<string, readonly Verdict[]> = {
+  fail: ['fail'],
+  conditional: ['conditional', 'fail'],
+  never: [],
+};
+
+const auditParams = z.strictObject({
+  brief: normalizedBriefSchema,
+  failOn: z.enum(['fail', 'conditional', 'never']).default('fail'),
+});
 
 /** What earlier steps of the run have written. */
 function artifactsOf(previous: readonly PreviousStep[]): Artifact[] {
@@ -39,39 +52,77 @@ function outputOf(result: AuditResult, auditedAt: string): JsonObject {
   return { verdict, judged, artifacts, findings, ...more, unanswered, gates, auditedAt } as unknown as JsonObject;
 }
 
+/** The judge's own end, before that of the step, with at least half of the time that there is. */
+function patienceOf({ clock, deadline }: ModelStepContext): Patience {
+  const left = deadline - clock.now();
+  return { clock, untilMs: deadline - Math.min(SPARE_MS, left / 2) };
+}
+
+/** Why a verdict stops the run, with the gravest finding. */
+function verdictMessage({ verdict, findings }: AuditResult): string {
+  const counts = GRAVITY.slice(0, 3).flatMap((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length;
+    return count === 0 ? [] : [`${count} ${severity}`];
+  });
+  const [gravest] = GRAVITY.flatMap((severity) => findings.filter((finding) => finding.severity === severity));
+  const first = gravest ? `; the first: ${gravest.artifactKind} ${gravest.path}: ${gravest.message}` : '';
+  return `The verdict is ${verdict} (findings: ${counts.join(', ') || 'none'})${first}`;
+}
+
+/** What the step gives, or the failure that the result of the audit is. */
+function settled(result: AuditResult, failOn: string, output: JsonObject): StepResult {
+  const costMicros = result.costUnknown ? null : result.costMicros;
+  const failure = { costMicros, worked: costMicros === 0 ? 'no' : 'maybe', output } as const;
+  if (result.judged === 'pending')
+    throw new StepError('AUDIT_PENDING', 'The model that judges could not be asked, or did not answer in time.', {
+      ...failure,
+      retryable: true,
+    });
+  if (FAILING[failOn]?.includes(result.verdict) === true)
+    throw new StepError('AUDIT_FAILED', verdictMessage(result), failure);
+  return { outcome: 'completed', counts: {}, costMicros, output };
+}
+
 /**
- * Judges what earlier steps have written: by rules, then by a model. When the model cannot be asked, the step fails with
- * AUDIT_PENDING and keeps what the rules have found.
+ * Judges what earlier steps have written: by rules, then by a model. When the model cannot be asked, or not within the time of the step,
+ * the step fails with AUDIT_PENDING; with a verdict that `failOn` names, it fails with AUDIT_FAILED. Both keep what was found.
  */
 async function execute(context: ModelStepContext): Promise<StepResult> {
   const { params, model, signal, clock, previous } = context;
-  const { brief } = parsedParams(auditParams, params);
+  const { brief, failOn } = parsedParams(auditParams, params);
   const artifacts = artifactsOf(previous);
-  if (artifacts.length === 0) return { outcome: 'empty', counts: {}, costMicros: 0, output: { artifacts: [] } };
+  if (artifacts.length === 0)
+    throw new StepError(
+      'AUDIT_NOTHING',
+      'There is nothing to audit: no earlier step of the run has written anything.',
+      {
+        worked: 'no',
+        costMicros: 0,
+      },
+    );
   context.progress({ message: `audits ${artifacts.length} artifacts` });
+  const watch = new AskedWatch();
+  let result: AuditResult;
   try {
-    const result = await auditArtifacts(brief, artifacts, { model, signal });
-    const costMicros = result.costUnknown ? null : result.costMicros;
-    const output = outputOf(result, iso(clock.now()));
-    if (result.judged !== 'pending') return { outcome: 'completed', counts: {}, costMicros, output };
-    throw new StepError('AUDIT_PENDING', 'The model that judges could not be asked.', {
-      retryable: true,
-      costMicros,
-      worked: costMicros === 0 ? 'no' : 'maybe',
-      output,
-    });
+    const patience = patienceOf(context);
+    result = await auditArtifacts(brief, artifacts, { model, signal, patience, onSent: watch.onSent });
   } catch (error) {
-    throw asModelFailure(error);
+    throw watch.failureOf(error, signal);
   }
+  return settled(result, failOn, outputOf(result, iso(clock.now())));
 }
 
 export const audit: ModelStepKind = {
   kind: 'audit',
-  description: 'Audits what earlier steps have written: by rules, then by a model that answers one question at a time.',
+  description:
+    'Audits what earlier steps have written: by rules, then by a model that answers one question at a time. A verdict `fail` stops the run, ' +
+    'unless `failOn` says otherwise.',
   engine: null,
   defaultEffect: 'repeatable',
   defaultTimeout: 120_000,
   params: auditParams as unknown as z.ZodType<JsonObject>,
-  estimate: (params, model) => estimateAudit(parsedParams(auditParams, params).brief, WRITTEN, model),
+  follows: ['copy', 'social', 'poster'],
+  estimate: (params, model, previous) =>
+    estimateAudit(parsedParams(auditParams, params).brief, artifactsOf(previous), model),
   execute,
 };

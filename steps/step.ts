@@ -39,6 +39,8 @@ export interface StepFacts {
   idempotencyKey: string;
   /** Aborts on time-out, cancel and stop. */
   signal: AbortSignal;
+  /** When the time of this attempt is over, in milliseconds since the epoch. */
+  deadline: number;
   clock: Clock;
   /** Shows progress to whoever watches; never stored, at most a few a second are passed on. */
   progress(facts: JsonObject): void;
@@ -187,8 +189,13 @@ export interface EngineStepKind extends KindFacts {
 /** A kind whose work this service does with a model. It calls no engine, so it has no address and no dialect. */
 export interface ModelStepKind extends KindFacts {
   engine: null;
-  /** Micro-dollars that one attempt may cost, for the budget, while neither the campaign nor earlier runs say it. */
-  estimate(params: JsonObject, model: Model): Micros;
+  /**
+   * Micro-dollars that one attempt may cost at most, repairs left out. The budget holds no less, unless the campaign gives an
+   * `estimatedCost`.
+   */
+  estimate(params: JsonObject, model: Model, previous: readonly PreviousStep[]): Micros;
+  /** Kinds of which one has to come before: without it there is nothing to do. */
+  follows?: readonly string[];
   /** @throws {StepError} */
   execute(context: ModelStepContext): Promise<StepResult>;
 }

@@ -6,7 +6,7 @@ import { type ArtifactKind, CHANNELS } from '../generation/artifacts.ts';
 import { USUAL_CHANNELS } from '../generation/briefs/request.ts';
 import { normalizedBriefSchema } from '../generation/normalized-brief.ts';
 import { iso } from '../shared/clock.ts';
-import { asModelFailure } from './model-errors.ts';
+import { AskedWatch } from './model-errors.ts';
 import type { ModelStepContext, ModelStepKind, StepResult } from './step.ts';
 import { parsedParams } from './step-params.ts';
 
@@ -32,12 +32,18 @@ const writerParams = z.strictObject({
 const assignmentOf = (params: JsonObject) => parsedParams(writerParams, params) as Assignment;
 
 async function execute(kind: ArtifactKind, context: ModelStepContext): Promise<StepResult> {
-  const { runId, stepName, attempt, params, model, signal, clock } = context;
+  const { runId, stepName, attempt, params, model, signal, deadline, clock } = context;
   const assignment = assignmentOf(params);
   context.progress({ message: 'is being written' });
+  const watch = new AskedWatch();
   try {
     const commission = { runId, stepName, attempt, assignment, at: iso(clock.now()) };
-    const { artifact, costMicros } = await write(kind, commission, model, { signal });
+    const { artifact, costMicros } = await write(kind, commission, model, {
+      signal,
+      deadline,
+      clock,
+      onSent: watch.onSent,
+    });
     return {
       outcome: 'completed',
       counts: {},
@@ -45,7 +51,7 @@ async function execute(kind: ArtifactKind, context: ModelStepContext): Promise<S
       output: { artifact: artifact as unknown as JsonObject },
     };
   } catch (error) {
-    throw asModelFailure(error);
+    throw watch.failureOf(error, signal);
   }
 }
 

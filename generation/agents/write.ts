@@ -3,9 +3,10 @@ import type { Iso } from '../../database/tables.ts';
 import { derivedId, timeOfId } from '../../shared/ids.ts';
 import { microsToDollars } from '../../shared/money.ts';
 import type { ArtifactContent, ArtifactKind } from '../artifacts.ts';
-import type { Model, ModelCall, ModelProvider, ModelTier, ModelUsage } from '../model.ts';
+import type { Model, ModelProvider, ModelTier, ModelUsage } from '../model.ts';
 import type { NormalizedBrief } from '../normalized-brief.ts';
 import { type Assignment, requestOf } from './agent.ts';
+import { type AskedInTime, askBestThenFast, askFast } from './fallback.ts';
 import { agents } from './registry.ts';
 
 /** A finished artifact, with everything that says where it comes from. */
@@ -48,27 +49,25 @@ export interface Commission {
   at: Iso;
 }
 
-/** The first try has the best model; one that was too slow or failed leaves the next to the quick one. */
-const tierOf = (attempt: number): ModelTier => (attempt > 1 ? 'fast' : 'best');
-
-/** At most what writing this once costs, in micro-dollars. */
+/** At most what writing this once costs, in micro-dollars: both models may be asked. */
 export function estimateWriting(kind: ArtifactKind, assignment: Assignment, model: Model): number {
-  return model.estimate(requestOf<ArtifactKind>(agents[kind] as (typeof agents)['copy'], assignment, 'best'));
+  const of = (tier: ModelTier) =>
+    model.estimate(requestOf<ArtifactKind>(agents[kind] as (typeof agents)['copy'], assignment, tier));
+  return of('best') + of('fast');
 }
 
 /**
- * Has one agent write its artifact.
+ * Has one agent write its artifact: the first try begins with the best model, and each further one has the quick one alone.
  * @throws {ModelError} and the signal's reason, as the model does
  */
 export async function write<Kind extends ArtifactKind>(
   kind: Kind,
   { runId, stepName, attempt, assignment, at }: Commission,
   model: Model,
-  call: ModelCall,
+  call: AskedInTime,
 ): Promise<{ artifact: WrittenArtifact<Kind>; costMicros: number }> {
-  const tier = tierOf(attempt);
-  const request = requestOf<Kind>(agents[kind], assignment, tier);
-  const answer = await model.generate(request, call);
+  const request = (tier: ModelTier) => requestOf<Kind>(agents[kind], assignment, tier);
+  const { answer, tier, costMicros } = await (attempt > 1 ? askFast : askBestThenFast)(model, request, call);
   const before = assignment.prior?.artifacts.find((earlier) => earlier.kind === kind);
   const artifact: WrittenArtifact<Kind> = {
     id: derivedId(`${runId}/${stepName}`, timeOfId(runId)),
@@ -79,12 +78,12 @@ export async function write<Kind extends ArtifactKind>(
     tags: tagsOf(kind, assignment, answer.value),
     provider: answer.provider,
     model: answer.model,
-    cost: microsToDollars(answer.costMicros),
+    cost: microsToDollars(costMicros),
     usage: answer.usage,
     createdAt: at,
     provenance: {
       runId,
-      task: request.task,
+      task: request(tier).task,
       tier,
       attempt,
       fromCache: answer.fromCache,
@@ -93,7 +92,7 @@ export async function write<Kind extends ArtifactKind>(
       facts: assignment.brief.facts.map(({ id }) => id),
     },
   };
-  return { artifact, costMicros: answer.costMicros };
+  return { artifact, costMicros };
 }
 
 function hashOf(brief: NormalizedBrief): string {

@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Micros } from '../../shared/money.ts';
 import { passagesOf, type Artifact, type ArtifactKind, type Passage } from '../artifacts.ts';
-import type { Model } from '../model.ts';
+import type { Model, ModelCall } from '../model.ts';
 import type { NormalizedBrief } from '../normalized-brief.ts';
 import { byPlace, findingOf, gravest, type Finding, type Flaw } from './finding.ts';
 import type { Gate } from './gate.ts';
 import { runJudge, type JudgeResult, type Unanswered } from './judge.ts';
+import type { Patience } from './judge-time.ts';
 import { verdictOf, withheld, worst, type Verdict } from './verdict.ts';
 
 /** What one gate found in the whole bundle. */
@@ -95,6 +96,13 @@ async function runGates(judged: readonly Judged[], brief: NormalizedBrief, signa
   return reports;
 }
 
+/** With what, and until when. */
+export interface AuditMeans extends Pick<ModelCall, 'signal' | 'onSent'> {
+  model: Model;
+  /** How long the judge is waited for; as long as the signal where it is not given. */
+  patience?: Patience;
+}
+
 const NOT_JUDGED: JudgeResult = {
   findings: [],
   costMicros: 0,
@@ -112,13 +120,13 @@ const NOT_JUDGED: JudgeResult = {
 export async function auditArtifacts(
   brief: NormalizedBrief,
   artifacts: readonly Artifact[],
-  { model, signal }: { model: Model; signal: AbortSignal },
+  { model, ...time }: AuditMeans,
 ): Promise<AuditResult> {
   const judged = artifacts.map((artifact): Judged => {
     const { passages, flaws } = readable(artifact);
     return { artifact, passages, findings: flaws.map((flaw) => findingOf(artifact, 'length', flaw)) };
   });
-  const gates = await runGates(judged, brief, signal);
+  const gates = await runGates(judged, brief, time.signal);
   const isAvailable = model.provider !== 'rules';
   // What is too long to be read whole fails already, and would cost the most.
   const short = judged.filter(({ findings }) => !findings.some(({ code }) => code === 'too_much_text'));
@@ -127,7 +135,7 @@ export async function auditArtifacts(
         model,
         brief,
         short.map(({ artifact }) => artifact),
-        { signal },
+        time,
       )
     : NOT_JUDGED;
   const open = new Set([...judge.unanswered.map(({ artifactId }) => artifactId), ...judge.doubted]);

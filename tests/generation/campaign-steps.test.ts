@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseDefinition } from '../../campaigns/schema.ts';
 import type { JsonObject } from '../../database/tables.ts';
+import { judgeQuestions } from '../../generation/audit/judge-questions.ts';
+import { ModelError } from '../../generation/model.ts';
+import { normalizedBriefSchema } from '../../generation/normalized-brief.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { originPolicy } from '../../shared/origins.ts';
 import { TestClock } from '../support/clock.ts';
@@ -16,10 +19,57 @@ const environment = { origins: originPolicy(config), engines: config.engines, re
 describe('a campaign with steps that work with a model', () => {
   const parse = (step: JsonObject) => parseDefinition({ name: 'C', steps: [step] }, environment);
 
-  test.each(['copy', 'social', 'poster', 'audit'])('may have %s, and comes out as valid input again', (engine) => {
+  test.each(['copy', 'social', 'poster'])('may have %s, and comes out as valid input again', (engine) => {
     const { definition } = parse({ engine, params: { brief: BRIEF } });
     expect(definition?.steps).toMatchObject([{ name: engine, kind: engine, effect: 'repeatable' }]);
     expect(parseDefinition(definition, environment).definition).toEqual(definition);
+  });
+
+  const params = { brief: BRIEF };
+
+  test('may have an audit behind one of them, and comes out as valid input again', () => {
+    const steps = [{ parallel: [{ engine: 'copy', params }] }, { engine: 'audit', params }];
+    const { definition } = parseDefinition({ name: 'C', steps }, environment);
+    expect(definition?.steps[1]).toMatchObject({ kind: 'audit', params: { brief: BRIEF } });
+    expect(parseDefinition(definition, environment).definition).toEqual(definition);
+  });
+
+  test.each<[string, JsonObject[], string]>([
+    ['without any step before it', [{ engine: 'audit', params }], 'steps[0].engine'],
+    [
+      'before the writer',
+      [
+        { engine: 'audit', params },
+        { engine: 'copy', params },
+      ],
+      'steps[0].engine',
+    ],
+    ['behind an engine', [{ engine: 'prospecting' }, { engine: 'audit', params }], 'steps[1].engine'],
+    [
+      'beside the writer',
+      [
+        {
+          parallel: [
+            { engine: 'copy', params },
+            { engine: 'audit', params },
+          ],
+        },
+      ],
+      'steps[0].parallel[1].engine',
+    ],
+  ])('is refused with an audit %s, which would have nothing to audit', (_what, steps, path) => {
+    const { problems } = parseDefinition({ name: 'C', steps }, environment);
+    expect(problems).toMatchObject([{ path, mend: expect.stringContaining('before it') }]);
+  });
+
+  test('is refused with an audit that would stop at an unknown verdict', () => {
+    const steps = [
+      { engine: 'copy', params },
+      { engine: 'audit', params: { brief: BRIEF, failOn: 'pass' } },
+    ];
+    expect(parseDefinition({ name: 'C', steps }, environment).problems).toMatchObject([
+      { path: 'steps[1].params.failOn', mend: expect.stringContaining('"never"') },
+    ]);
   });
 
   test.each<[string, JsonObject, string]>([
@@ -45,12 +95,16 @@ describe('a run of such a campaign', () => {
   let records: MemoryRecords;
   let engine: ScriptedEngine;
   let harness: Harness;
-  const model = new ScriptedModel();
+  let model: ScriptedModel;
   beforeAll(async () => {
     records = await memoryRecords();
   });
   beforeEach(async () => {
-    engine = await scriptedEngine({ '/api/compose-batch': () => ({ success: true, result: { processed_leads: 1 } }) });
+    model = new ScriptedModel();
+    engine = await scriptedEngine({
+      '/api/compose-batch': () => ({ success: true, result: { processed_leads: 1 } }),
+      '/api/send-emails': () => ({ success: true, sent: 1 }),
+    });
     const engines = { prospecting: engine.url, analysis: engine.url, outreach: engine.url };
     harness = new Harness({ records, clock: new TestClock(), engines, model });
   });
@@ -97,9 +151,84 @@ describe('a run of such a campaign', () => {
     expect(steps[0]).toMatchObject({ attempts: 0, cost_micros: 0 });
   });
 
-  test('has nothing to audit where nothing was written', async () => {
-    const { id } = await harness.createCampaign({ name: 'C', steps: [{ engine: 'audit', params: { brief: BRIEF } }] });
-    const { steps } = await harness.runToEnd(id);
-    expect(steps).toMatchObject([{ status: 'empty', output: { artifacts: [] } }]);
+  const params = { brief: BRIEF };
+  const send: JsonObject = { engine: 'outreach', endpoint: '/api/send-emails' };
+  const runOf = async (steps: JsonObject[]) => {
+    const { id } = await harness.createCampaign({ name: 'C', steps });
+    return harness.runToEnd(id);
+  };
+  const refused = () => new ModelError('MODEL_REFUSED', 'The model said nothing.', { costMicros: 1_000 });
+
+  test('fails an audit that has nothing to audit, by name, and sends nothing', async () => {
+    model.script['brief.copy'] = [refused()];
+    const { run, steps } = await runOf([
+      { engine: 'copy', params, onFailure: 'continue' },
+      { engine: 'audit', params },
+      send,
+    ]);
+    expect(run.status).toBe('failed');
+    expect(steps[1]).toMatchObject({
+      status: 'failed',
+      attempts: 1,
+      cost_micros: 0,
+      error: { code: 'AUDIT_NOTHING', retryable: false },
+    });
+    expect(engine.requests).toEqual([]);
+  });
+
+  const asCopy = (body: string) => () => ({ headline: 'Lunch', body, callToAction: 'Come by' });
+  const BODIES = {
+    pass: 'Come for lunch.',
+    conditional: 'Come for lunch: info@elsewhere.com',
+    fail: 'Come {{ name }}.',
+  };
+
+  test.each<[keyof typeof BODIES, string | undefined, boolean]>([
+    ['pass', undefined, true],
+    ['conditional', undefined, true],
+    ['fail', undefined, false],
+    ['pass', 'conditional', true],
+    ['conditional', 'conditional', false],
+    ['fail', 'conditional', false],
+    ['fail', 'fail', false],
+    ['fail', 'never', true],
+  ])('with the verdict %s and failOn %s sends: %s', async (verdict, failOn, isSent) => {
+    model.script['brief.copy'] = [asCopy(BODIES[verdict])];
+    const audit = { engine: 'audit', params: { ...params, ...(failOn === undefined ? {} : { failOn }) } };
+    const { run, steps } = await runOf([{ engine: 'copy', params }, audit, send]);
+    expect(steps[1]?.output).toMatchObject({ verdict, artifacts: [{ kind: 'copy', verdict }] });
+    expect(engine.requests.map(({ path }) => path)).toEqual(isSent ? ['/api/send-emails'] : []);
+    expect(run.status).toBe(isSent ? 'completed' : 'failed');
+    expect(steps[1]?.error ?? null).toEqual(
+      isSent
+        ? null
+        : { code: 'AUDIT_FAILED', retryable: false, message: expect.stringContaining(`verdict is ${verdict}`) },
+    );
+    expect(steps[2]?.status).toBe(isSent ? 'completed' : 'skipped');
+  });
+
+  test('sends all the same where the audit may fail', async () => {
+    model.script['brief.copy'] = [asCopy(BODIES.fail)];
+    const { run } = await runOf([{ engine: 'copy', params }, { engine: 'audit', params, onFailure: 'continue' }, send]);
+    expect([run.status, engine.requests.length]).toEqual(['partial', 1]);
+  });
+
+  test('holds for a step what its calls can cost at most, whatever they cost before', async () => {
+    const steps = [
+      { engine: 'copy', params },
+      { engine: 'audit', params },
+    ];
+    const { id } = await harness.createCampaign({ name: 'C', steps, budget: { daily: 1_000 } });
+    model.cost = 100;
+    await harness.runToEnd(id);
+    model.cost = 10_000;
+    const { run } = await harness.runToEnd(id);
+    const entries = await records.select('budget_entries', { where: [{ column: 'run_id', op: 'eq', value: run.id }] });
+    const questions = judgeQuestions(normalizedBriefSchema.parse(params.brief), { kind: 'copy' }).length;
+    expect(Object.fromEntries(entries.map(({ step_name, held_micros }) => [step_name, held_micros]))).toEqual({
+      // The best model and the quick one; the judge once a question.
+      copy: 2 * model.estimate(),
+      audit: questions * model.estimate(),
+    });
   });
 });

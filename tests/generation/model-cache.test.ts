@@ -270,10 +270,10 @@ describe('equal requests at the same time', () => {
   test('are all told when the call goes out, who joins later at once, and who has left not at all', async () => {
     const cache = new AnswerCache({ logger: silentLogger });
     const told: string[] = [];
-    let send: (() => void) | undefined;
+    const sending: { send?: (() => void) | undefined } = {};
     const make = ({ onSent }: ModelCall) =>
       new Promise<CachedAnswer>((resolve) => {
-        send = onSent;
+        sending.send = onSent;
         void resolve;
       });
     const ask = (name: string, signal = new AbortController().signal) =>
@@ -281,10 +281,10 @@ describe('equal requests at the same time', () => {
     const leaving = new AbortController();
     void ask('first');
     const second = ask('second', leaving.signal);
-    while (!send) await new Promise((resolve) => setImmediate(resolve));
+    while (!sending.send) await new Promise((resolve) => setImmediate(resolve));
     leaving.abort(new Error('gone'));
     await second;
-    send();
+    sending.send();
     expect(told).toEqual(['first']);
     void ask('third');
     expect(told).toEqual(['first', 'third']);

@@ -113,6 +113,7 @@ export function makeBench(options: Partial<EngineClientOptions> = {}): Bench {
       effect: 'repeatable',
       idempotencyKey: 'run-1/step',
       signal: new AbortController().signal,
+      deadline: clock.now() + 60_000,
       clock,
       http: client,
       progress: (facts) => progress.push(facts),

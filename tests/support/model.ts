@@ -28,9 +28,10 @@ export class ScriptedModel implements Model {
     return this.requests.filter((request) => request.task === task).length;
   }
 
-  async generate<T>(request: GenerateRequest<T>, { signal }: ModelCall): Promise<Generated<T>> {
+  async generate<T>(request: GenerateRequest<T>, { signal, onSent }: ModelCall): Promise<Generated<T>> {
     signal.throwIfAborted();
     this.requests.push(request);
+    onSent?.();
     const acts = this.script[request.task] ?? ['write'];
     const act = acts.length > 1 ? acts.shift() : acts[0];
     if (act === 'hang')

@@ -27,6 +27,7 @@ class ScriptedModel implements Model {
 
   async generate<T>({ instructions, input, schema }: GenerateRequest<T>, call: ModelCall) {
     call.signal.throwIfAborted();
+    call.onSent?.();
     const asked = { instructions, input: JSON.stringify(input) };
     this.asked.push(asked);
     const question = questionOf(instructions);
