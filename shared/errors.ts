@@ -47,6 +47,7 @@ const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
   brief: ['id', 'list the ids with GET /api/briefs'],
   'knowledge file': ['id', 'list the ids with GET /api/knowledge/ingests'],
   fact: ['id', 'list the ids with GET /api/knowledge/facts'],
+  session: ['id', 'make it with PUT /api/memory/sessions/{id}, or check the namespace'],
   run: ['id', 'list the ids with GET /api/runs'],
   'step of a run': ['name', 'list the steps of the run with GET /api/runs/{id}'],
 };

@@ -76,7 +76,8 @@ const put = operation({
     state: anyObject.meta({ description: `At most ${STATE_LIMIT} bytes as JSON in UTF-8.` }),
     version: version
       .nullable()
-      .meta({ description: 'The version that was read; null to make a session that is not there.' }),
+      .default(null)
+      .meta({ description: 'The version that was read; null, or nothing, to make a session that is not there.' }),
   }),
   answers: { 200: { description: 'The database has it.', schema: written } },
   failures: { 409: ['MEMORY_CONFLICT'] },
