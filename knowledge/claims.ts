@@ -38,7 +38,8 @@ const PLACED =
 export function claimsOf(context: string, text: string, row: Row | undefined): Claim[] {
   const claims = new Map<string, Claim>();
   for (const claim of [...(row ? columnClaims(row) : []), ...sentenceClaims(context, text)])
-    if (claims.size < MOST_CLAIMS && !claims.has(claim.key)) claims.set(claim.key, claim);
+    if (claims.size < MOST_CLAIMS && !claims.has(claim.key))
+      claims.set(claim.key, { ...claim, attribute: claim.attribute.toWellFormed() });
   return [...claims.values()];
 }
 

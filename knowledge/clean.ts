@@ -69,5 +69,5 @@ export function aliasesOf(text: string, more = ''): string {
     const plain = plainNumber(written);
     if (plain !== written) aliases.add(plain);
   }
-  return [...aliases].join(' ').slice(0, 1_000);
+  return [...aliases].join(' ').slice(0, 1_000).toWellFormed();
 }

@@ -36,7 +36,7 @@ const LARGEST_ATTRIBUTES = 4_096;
 export function factOf(collection: string, segment: Segment): { draft: FactDraft | null; problem: LineProblem | null } {
   const { text, invisible } = clean(segment.text);
   const heading = clean(segment.context);
-  const context = heading.text.slice(0, LONGEST_CONTEXT).trim();
+  const context = heading.text.slice(0, LONGEST_CONTEXT).toWellFormed().trim();
   const hidden = invisible || heading.invisible;
   const problem = hidden === '' ? null : unseen(segment.line, hidden);
   if (!/[\p{L}\p{N}]/u.test(text)) return { draft: null, problem };

@@ -54,10 +54,15 @@ export interface Reader {
   end(): Piece[];
 }
 
+/** Text without what no database keeps: U+0000 and halves of characters, which JSON can spell. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
+}
+
 const EXCERPT = 80;
 
 /** The beginning of a text, for a message. */
 export function excerpt(text: string): string {
-  const plain = text.replaceAll(/\s+/g, ' ').trim();
+  const plain = storable(text).replaceAll(/\s+/g, ' ').trim();
   return plain.length > EXCERPT ? `${plain.slice(0, EXCERPT).toWellFormed()}…` : plain;
 }

@@ -1,6 +1,6 @@
 import { isJsonObject, walkJson } from '../shared/json.ts';
 import { messageOf } from '../shared/errors.ts';
-import { excerpt, type Piece, type RawLine, type Reader } from './piece.ts';
+import { excerpt, storable, type Piece, type RawLine, type Reader } from './piece.ts';
 import { rowPieces } from './rows.ts';
 import { passagesOf } from './sentences.ts';
 
@@ -19,7 +19,7 @@ export class JsonLinesReader implements Reader {
       return [{ problem: broken(line, text, messageOf(error)) }];
     }
     if (typeof value === 'string')
-      return passagesOf([{ line, text: value }]).map((segment) => ({ segment: { ...segment, context: '' } }));
+      return passagesOf([{ line, text: storable(value) }]).map((segment) => ({ segment: { ...segment, context: '' } }));
     if (!isJsonObject(value)) return [{ problem: broken(line, text, 'neither an object nor a text') }];
     return rowPieces(line, line, fieldsOf(value));
   }
@@ -54,5 +54,5 @@ function fieldsOf(value: unknown): [string, string][] {
     else if (fields.size < MOST_FIELDS) fields.set(name, [told]);
     return undefined;
   });
-  return [...fields].map(([name, values]) => [name, values.join(', ')]);
+  return [...fields].map(([name, values]) => [storable(name), storable(values.join(', '))]);
 }
