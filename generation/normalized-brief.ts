@@ -6,6 +6,8 @@ const LENGTH_KEYS = [...CHANNELS, 'copy'] as const;
 export type LengthKey = (typeof LENGTH_KEYS)[number];
 
 const MOST_CHARACTERS = 70_000;
+/** Shorter texts say nothing: a name and a verb. */
+const LEAST_ALLOWED = 20;
 const characters = (least: number) => z.int().min(least).max(MOST_CHARACTERS);
 /** One number for every post and the body of the copy, or a number for each of them by name. */
 const lengths = (least: number) =>
@@ -23,9 +25,33 @@ const term = z
   });
 const terms = z.array(term).max(200);
 
+/** A text that says something. */
+const prose = (most: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(most)
+    .refine((text) => text === '' || /[\p{L}\p{N}]/u.test(text), {
+      message: 'holds neither a letter nor a digit',
+      params: { mend: 'say it in words' },
+    });
+const adjectives = z
+  .array(
+    term.refine((text) => /\p{L}/u.test(text), {
+      message: 'holds no letter',
+      params: { mend: 'write a word such as warm' },
+    }),
+  )
+  .max(50);
+
+const LANGUAGE = /^[a-z]{2}(-[A-Z]{2})?$/;
+const languageNames = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' });
+const isLanguage = (code: string) => LANGUAGE.test(code) && languageNames.of(code.slice(0, 2)) !== undefined;
+
 export const constraintsSchema = z.strictObject({
   /** Characters as the channel counts them, hashtags included. */
-  maxLength: lengths(1).optional(),
+  maxLength: lengths(LEAST_ALLOWED).optional(),
   minLength: lengths(0).optional(),
   prohibitedTerms: terms.default([]),
   /** Each of them has to stand in every published unit: the copy, each post, the poster. */
@@ -38,9 +64,9 @@ export type BriefConstraints = z.infer<typeof constraintsSchema>;
 
 export const brandGuidelinesSchema = z.strictObject({
   /** How the brand wants to sound, such as `warm`. */
-  adjectives: z.array(term).max(50).default([]),
+  adjectives: adjectives.default([]),
   /** How it must not sound; these words are not used either. */
-  avoidAdjectives: z.array(term).max(50).optional(),
+  avoidAdjectives: adjectives.optional(),
   /** Names of colours, `#rrggbb`, or both as in `deep teal #0f766e`. */
   palette: z.array(term).max(24).default([]),
 });
@@ -48,18 +74,22 @@ export const brandGuidelinesSchema = z.strictObject({
 /** What a claim may rest on. */
 export const factSchema = z.strictObject({
   id: z.string().trim().min(1).max(100),
-  text: z.string().trim().min(1).max(2000),
+  text: prose(2000),
 });
 
 const briefShape = z.strictObject({
-  objective: z.string().trim().min(1).max(2000),
-  audience: z.string().trim().min(1).max(2000),
-  product: z.string().trim().min(1).max(4000),
-  tone: z.string().trim().min(1).max(500),
+  objective: prose(2000),
+  audience: prose(2000),
+  product: prose(4000),
+  tone: prose(500),
   /** ISO 639-1, with a region if it matters. */
   language: z
     .string()
-    .regex(/^[a-z]{2}(-[A-Z]{2})?$/, 'is not a language such as en or en-GB')
+    .refine(isLanguage, {
+      message: 'is not the code of a language',
+      params: { mend: 'write the two small letters of ISO 639-1 such as en, and if it matters a region, as in en-GB' },
+    })
+    .meta({ pattern: LANGUAGE.source })
     .default('en'),
   constraints: constraintsSchema.prefault({}),
   brandGuidelines: brandGuidelinesSchema.prefault({}),
@@ -114,6 +144,14 @@ function contradictions({ constraints, brandGuidelines, facts }: z.infer<typeof 
       path: ['constraints', 'minLength', ...(typeof constraints.minLength === 'object' ? [crossed] : [])],
       message: `is more than maxLength allows (${lengthFor(constraints.maxLength, crossed)})`,
       mend: 'lower it, or raise maxLength',
+    });
+  const required = constraints.requiredTerms.join(', ').length;
+  const tight = LENGTH_KEYS.find((key) => required > (lengthFor(constraints.maxLength, key) ?? Infinity));
+  if (tight !== undefined)
+    found.push({
+      path: ['constraints', 'maxLength', ...(typeof constraints.maxLength === 'object' ? [tight] : [])],
+      message: `leaves no room for requiredTerms, which have ${required} characters together`,
+      mend: 'raise it, or require fewer terms',
     });
   const ids = new Set<string>();
   for (const [at, { id }] of facts.entries()) {

@@ -1,8 +1,14 @@
 import type { NormalizedBrief } from '../normalized-brief.ts';
 
-/** The first sentence of a text, without its full stop. */
+const saysSomething = (text: string) => /[\p{L}\p{N}]/u.test(text);
+
+/** The first sentence of a text that says something, without its full stop. */
 export function firstSentence(text: string): string {
-  const [sentence = ''] = text.trim().split(/(?<=[.!?…])\s|\n/u);
+  const sentence =
+    text
+      .trim()
+      .split(/(?<=[.!?…])\s|\n/u)
+      .find(saysSomething) ?? text;
   return sentence.replace(/[.…]+$/u, '').trim();
 }
 
@@ -16,8 +22,9 @@ export function clip(text: string, most: number): string {
 
 /** How the product is called: what stands before the first punctuation, verb of being or relative clause. */
 export function productName({ product }: NormalizedBrief): string {
-  const [name = ''] = firstSentence(product).split(/[,:;(–—]|\s-\s|\s(?:is|are|that|which|for|with)\s/iu);
-  return clip(name.trim() || firstSentence(product), 60);
+  const sentence = firstSentence(product);
+  const name = sentence.split(/[,:;(–—]|\s-\s|\s(?:is|are|that|which|for|with)\s/iu).find(saysSomething);
+  return clip((name ?? sentence).trim(), 60);
 }
 
 /** What is said of the product after its name, such as `a family restaurant`; its first sentence where that does not name it. */
@@ -38,9 +45,15 @@ export function inSentence(text: string): string {
   return isName ? text : text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-/** Required terms that a text does not hold yet, put behind it. */
-export function withRequired(text: string, { constraints }: NormalizedBrief): string {
+/** A text with the required terms that it does not hold yet behind it, cut so that they have room. */
+export function withRequired(text: string, { constraints }: NormalizedBrief, most: number): string {
   const held = text.toLowerCase();
-  const missing = constraints.requiredTerms.filter((term) => !held.includes(term.toLowerCase()));
-  return missing.length === 0 ? text : `${text.replace(/[.\s]+$/u, '')} (${missing.join(', ')}).`;
+  const { requiredTerms: required } = constraints;
+  const missing = required.filter((term) => !held.includes(term.toLowerCase()));
+  const whole = missing.length === 0 ? text : `${text.replace(/[.\s]+$/u, '')} (${missing.join(', ')}).`;
+  if (whole.length <= most || required.length === 0) return clip(whole, most);
+  // What is cut off may have held some of them.
+  const all = required.join(', ');
+  const room = most - all.length - ' ()'.length;
+  return room > 0 ? `${clip(text, room)} (${all})` : clip(all, most);
 }

@@ -20,6 +20,10 @@ const LONGEST_BODY = 4_000;
 const ROOMY = 1_200;
 /** Of a post on X with its hashtags, 280 weighted characters; kept below, since some signs count twice there. */
 const TIGHT: Partial<Record<Channel, number>> = { x: 200, gmb: 600, tiktok: 600, instagram: 900 };
+/** Signs that X counts as two; of nothing but them, 140 are a post. */
+const WIDE = /[\u1100-\u1fff\u2e80-\u{10ffff}]/u;
+const TIGHT_WIDE = 130;
+const LONGEST_TAGLINE = 400;
 const TITLED: ReadonlySet<Channel> = new Set(['email', 'youtube', 'reddit']);
 const USUAL_PALETTE = ['#1f2937', '#f9fafb', '#2563eb'];
 
@@ -41,7 +45,7 @@ function copyOf(brief: NormalizedBrief): Copy {
   const most = Math.min(LONGEST_BODY, lengthFor(brief.constraints.maxLength, 'copy') ?? LONGEST_BODY);
   return {
     headline: clip(`${capitalized(productName(brief))} for ${inSentence(firstSentence(brief.audience))}`, 90),
-    body: clip(withRequired(paragraphs.join('\n\n'), brief), most),
+    body: withRequired(paragraphs.join('\n\n'), brief, most),
     callToAction: `See what ${productName(brief)} can do for you`,
   };
 }
@@ -75,14 +79,17 @@ const POSTS: Record<Channel, (brief: NormalizedBrief) => string[]> = {
 };
 
 function postOf(channel: Channel, brief: NormalizedBrief): Post {
-  const hashtags = channel === 'email' || channel === 'reddit' ? [] : hashtagsOf(brief);
+  const text = POSTS[channel](brief).join(' ').replace('\n\n ', '\n\n');
   const asked = lengthFor(brief.constraints.maxLength, channel) ?? ROOMY;
-  const room = Math.min(TIGHT[channel] ?? ROOMY, asked) - hashtags.join(' ').length - 1;
-  const text = withRequired(POSTS[channel](brief).join(' ').replace('\n\n ', '\n\n'), brief);
+  const room = Math.min(channel === 'x' && WIDE.test(text) ? TIGHT_WIDE : (TIGHT[channel] ?? ROOMY), asked);
+  const tags = channel === 'email' || channel === 'reddit' ? [] : hashtagsOf(brief);
+  const tagged = tags.join(' ').length + 1;
+  // Where there is little room, the text needs it more.
+  const hashtags = tagged > (room - brief.constraints.requiredTerms.join(', ').length) / 2 ? [] : tags;
   return {
     channel,
     ...(TITLED.has(channel) ? { title: clip(capitalized(productName(brief)), 60) } : {}),
-    text: clip(text, Math.max(20, room)),
+    text: withRequired(text, brief, hashtags.length > 0 ? room - tagged : room),
     hashtags,
   };
 }
@@ -93,7 +100,7 @@ function posterOf(brief: NormalizedBrief): Poster {
   const mood = brief.brandGuidelines.adjectives.join(', ') || brief.tone;
   return {
     headline: clip(capitalized(name), 60),
-    tagline: clip(withRequired(`Made for ${inSentence(firstSentence(brief.audience))}`, brief), 200),
+    tagline: withRequired(`Made for ${inSentence(firstSentence(brief.audience))}`, brief, LONGEST_TAGLINE),
     concept: clip(
       `${capitalized(name)} as ${inSentence(firstSentence(brief.audience))} would meet it. Mood: ${mood}.`,
       600,

@@ -48,6 +48,51 @@ describe('a normalized brief', () => {
     expect(problems(more)).toEqual([[path, expect.any(String), expect.any(String)]]);
   });
 
+  test.each(['objective', 'audience', 'product', 'tone'])('says something as its %s', (field) => {
+    for (const nothing of ['!!!', '…', '— —', '🍕', '\u200b'])
+      expect(problems({ [field]: nothing })).toEqual([
+        [field, 'holds neither a letter nor a digit', 'say it in words'],
+      ]);
+    expect(problems({ [field]: ' ' })).toEqual([[field, 'is empty', expect.any(String)]]);
+    expect(problems({ [field]: '7' })).toEqual([]);
+  });
+
+  test.each([
+    [{ facts: [{ id: 'a', text: '!!!' }] }, 'facts[0].text'],
+    [{ brandGuidelines: { adjectives: ['***'] } }, 'brandGuidelines.adjectives[0]'],
+    [{ brandGuidelines: { avoidAdjectives: ['1'] } }, 'brandGuidelines.avoidAdjectives[0]'],
+  ])('says something in its lists too: %j', (more, path) => {
+    expect(problems(more)).toEqual([[path, expect.stringMatching(/^holds n/), expect.any(String)]]);
+  });
+
+  test.each(['English', 'EN', 'en-gb', 'en_GB', 'qq', ''])(
+    'does not take %j for a language, and says what is one',
+    (code) => {
+      expect(problems({ language: code })).toEqual([
+        ['language', 'is not the code of a language', expect.stringMatching(/^write .* such as en, .* en-GB$/)],
+      ]);
+    },
+  );
+
+  test.each([
+    [{ maxLength: 5 }, 'constraints.maxLength', /20 or more/, /20 or more/],
+    [{ maxLength: { x: 19 } }, 'constraints.maxLength.x', /20 or more/, /20 or more/],
+    [
+      { maxLength: 30, requiredTerms: ['terms and conditions', 'apply to all'] },
+      'constraints.maxLength',
+      /no room for requiredTerms, which have 34/,
+      /raise it/,
+    ],
+    [
+      { maxLength: { copy: 500, x: 20 }, requiredTerms: ['terms and conditions apply'] },
+      'constraints.maxLength.x',
+      /no room/,
+      /raise it/,
+    ],
+  ])('allows a length in which something can be said: %j', (constraints, path, message, mend) => {
+    expect(problems({ constraints })).toEqual([[path, expect.stringMatching(message), expect.stringMatching(mend)]]);
+  });
+
   test('says how long a text may be, as one number or one each', () => {
     expect(lengthFor(40, 'x')).toBe(40);
     expect(lengthFor({ x: 50 }, 'x')).toBe(50);
