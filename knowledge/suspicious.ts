@@ -5,7 +5,7 @@ import { folded } from './clean.ts';
  * is kept as data and marked, so that prompts can leave it out; that no pattern matches proves nothing.
  */
 const PATTERNS: readonly RegExp[] = [
-  /\b(ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(instructions?|prompts?|rules|guidelines|directives|commands|training|everything (above|before)|previous (text|messages?))\b/,
+  /(?<!\b(never|not|don't) )\b(ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(instructions?|prompts?|rules|guidelines|directives|commands|training|everything (above|before)|previous (text|messages?))\b/,
   /\b(ignoriere|vergiss|missachte)\b.{0,40}\b(anweisung\w*|regeln|vorgaben|alles)\b/,
   /\b(ignore[zr]?|oublie[zr]?)\b.{0,40}\b(instructions|consignes|regles)\b/,
   /\b(ignora|olvida|descarta)\b.{0,40}\b(instrucciones|reglas|indicaciones)\b/,
