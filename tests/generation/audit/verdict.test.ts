@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { auditOffline, briefWith, copyOf, posterOf, socialOf } from './support/auditing.ts';
 
@@ -48,6 +49,14 @@ describe('the verdict', () => {
       costUnknown: false,
       unanswered: [],
     });
+  });
+
+  test('rests on the gates that docs/generation.md lists, in the same order', async () => {
+    const { gates } = await auditOffline(brief, [copyOf('A warm evening.')]);
+    const page = readFileSync(new URL('../../../docs/generation.md', import.meta.url), 'utf8');
+    const [, section = ''] = page.split('## Gates');
+    const listed = Array.from(section.matchAll(/^\| `([a-z-]+)`/gm), ([, name]) => name);
+    expect(listed.slice(0, gates.length)).toEqual(gates.map(({ gate }) => gate));
   });
 
   test('names every gate with its version, in alphabetical order', async () => {
