@@ -1,15 +1,14 @@
-import type { z } from 'zod';
 import type { Logger } from '../shared/logger.ts';
 import type { Micros } from '../shared/money.ts';
 import { addUsage, type ModelCosts, NO_USAGE } from './model-costs.ts';
 import type { CachedAnswer } from './model-cache.ts';
 import type { ModelLimits } from './model-limits.ts';
 import { inWords, readJson, repairTurn, type Turn } from './model-prompt.ts';
-import { type ModelCall, ModelError, type ModelUsage } from './model.ts';
+import { type GenerateRequest, type ModelCall, ModelError, type ModelUsage } from './model.ts';
 import { refusalIn } from './providers/answer.ts';
 import type { Provider, ProviderAnswer, ProviderRequest } from './providers/provider.ts';
 
-/** How often a model is told what was wrong with its answer. */
+/** How often a model is told what was wrong with its answer, where the request does not want less. */
 const MOST_REPAIRS = 2;
 /** Characters of what it is told then, which quotes what it wrote. */
 const LONGEST_REPAIR = 4_000;
@@ -41,13 +40,13 @@ export const textsOf = (request: ProviderRequest): string[] => [
 ];
 
 /**
- * Asks until the answer fits the schema, at most {@link MOST_REPAIRS} times more. Nothing else is repeated here: a step has its own
+ * Asks until the answer fits the schema, at most {@link MOST_REPAIRS} times more, or as often as the request allows. Nothing else is repeated here: a step has its own
  * retry, which the budget knows of.
  * @throws {ModelError} with what all calls cost together; the signal's reason on abort
  */
 export async function ask(
   request: ProviderRequest,
-  schema: z.ZodType,
+  { schema, mostRepairs = MOST_REPAIRS }: Pick<GenerateRequest<unknown>, 'schema' | 'mostRepairs'>,
   until: ModelCall,
   asking: Asking,
 ): Promise<Asked> {
@@ -70,9 +69,9 @@ export async function ask(
       problems: problems.length,
       first: problems[0] === undefined ? undefined : inWords(problems[0]).slice(0, 300),
     });
-    if (repairs === MOST_REPAIRS) {
+    if (repairs >= mostRepairs) {
       const said = problems.slice(0, 3).map(inWords).join('; ');
-      const message = `The model's answer did not fit after ${MOST_REPAIRS} repairs: ${said}`.slice(0, 1_000);
+      const message = `The model's answer did not fit after ${repairs} repairs: ${said}`.slice(0, 1_000);
       throw new ModelError('MODEL_OUTPUT_INVALID', message, { costMicros: spent.micros });
     }
     turns = [...turns, { role: 'model', text: answer.text }, bounded(repairTurn(problems))];

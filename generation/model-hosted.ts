@@ -102,7 +102,7 @@ export class HostedModel implements Model {
 
   async #answer<T>(request: GenerateRequest<T>, prepared: ProviderRequest, call: ModelCall): Promise<Answer<T>> {
     const { cache } = this.#options;
-    const make = (until: ModelCall) => ask(prepared, request.schema, until, this.#options);
+    const make = (until: ModelCall) => ask(prepared, request, until, this.#options);
     // Who asks for chance wants another answer the next time.
     if ((request.temperature ?? 0) > 0) return made(request.schema, await make(call));
     // The data itself in the place of its text: a database gives its keys back in another order.

@@ -58,7 +58,7 @@ class Lane {
       this.#refusals = 0;
       return result;
     } catch (error) {
-      if (error instanceof ModelError && error.code === 'MODEL_RATE_LIMITED') this.#pause(error.retryAfterMs);
+      if (error instanceof ModelError) this.#heed(error);
       throw error;
     } finally {
       this.#running -= 1;
@@ -125,10 +125,17 @@ class Lane {
     return Math.max(this.#pausedUntil - now, oldest === undefined ? 0 : oldest + WINDOW_MS - now);
   }
 
-  #pause(askedMs: number | undefined): void {
+  /** Every wait that the provider asks for is kept; a 429 that names none has one of ours. */
+  #heed({ code, retryAfterMs }: ModelError): void {
+    const isRefusal = code === 'MODEL_RATE_LIMITED';
+    if (!isRefusal && retryAfterMs === undefined) return;
     const own = FIRST_PAUSE_MS * 2 ** Math.min(this.#refusals, 16);
-    this.#refusals += 1;
-    const until = this.#options.clock.now() + Math.min(askedMs ?? own, LONGEST_PAUSE_MS);
+    if (isRefusal) this.#refusals += 1;
+    this.#pause(retryAfterMs ?? own);
+  }
+
+  #pause(ms: number): void {
+    const until = this.#options.clock.now() + Math.min(ms, LONGEST_PAUSE_MS);
     this.#pausedUntil = Math.max(this.#pausedUntil, until);
     const wait = this.#pausedUntil - this.#options.clock.now();
     for (const { deadline, end } of this.#line) if (deadline <= this.#pausedUntil) end.abort(tooLong(wait));
@@ -152,7 +159,7 @@ export class ModelLimits {
   }
 
   /**
-   * Makes a call when it is its turn; one that is refused with 429 slows its model down for the time that the provider asks.
+   * Makes a call when it is its turn; a failure that names a wait, and every 429, pauses its model for it.
    * @param group whose turn it is, such as a task
    * @throws what `ask` throws; MODEL_RATE_LIMITED as soon as the turn is known to come too late; the signal's reason when it aborts
    *   while waiting

@@ -22,6 +22,8 @@ export interface GenerateRequest<T> {
   maxOutputTokens?: number;
   /** 0 to 2; the provider's own when not set. */
   temperature?: number;
+  /** How often the model is told what was wrong with its answer, 0 to 2; 2 when not set. */
+  mostRepairs?: number;
 }
 
 /** Who asks, and until when. */

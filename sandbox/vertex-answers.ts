@@ -30,6 +30,8 @@ export type VertexReply = (
   | { kind: 'reset' }
   /** Ends in the middle of the body. */
   | { kind: 'cut' }
+  /** Stops in the middle of the body, and stays. */
+  | { kind: 'stall' }
 ) & {
   /** Null: the answer says nothing of its tokens. */
   usage?: SandboxUsage | null;

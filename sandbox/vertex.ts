@@ -162,6 +162,9 @@ function answer(response: ServerResponse, request: VertexRequest, reply: VertexR
     case 'cut':
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
       return void response.write('{"candidates": [{"con', () => response.socket?.destroy());
+    case 'stall':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+      return void response.write('{"candidates": [{"con');
     case 'value':
     case 'fenced':
     case 'text':

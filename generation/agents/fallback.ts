@@ -45,7 +45,7 @@ const callOf = ({ signal, deadline, onSent }: AskedInTime): ModelCall => ({
 });
 
 /**
- * Asks the best model, and the quick one when the best has not answered within half of the time, is refused for its rate, or is known to be
+ * Asks the best model, and the quick one when the best has not answered within half of the time, asks for a wait, or is known to be
  * paused for longer than that. Every other failure is left to the next try.
  * @throws like the model, with what both cost; the signal's reason on abort
  */
@@ -86,7 +86,7 @@ async function askBest<T>(
   } catch (error) {
     signal.throwIfAborted();
     const most = () => (isSent ? model.estimate(request) : 0);
-    if (error instanceof ModelError && error.code === 'MODEL_RATE_LIMITED')
+    if (error instanceof ModelError && (error.code === 'MODEL_RATE_LIMITED' || error.retryAfterMs !== undefined))
       return { lostMicros: error.costMicros ?? most() };
     if (slow.signal.aborted) return { lostMicros: most() };
     throw error;

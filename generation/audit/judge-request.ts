@@ -58,5 +58,7 @@ export function judgeRequest(
     schema: answerSchema,
     temperature: 0,
     maxOutputTokens: MOST_TOKENS,
+    // There are many questions, and one without an answer only holds the artifact back.
+    mostRepairs: 1,
   };
 }

@@ -57,10 +57,14 @@ export function readAnswer(response: unknown, askedModel: string): ProviderAnswe
     text: parts.map((part) => (part.thought === true ? '' : (part.text ?? ''))).join(''),
     model: modelVersion ?? askedModel,
     usage: usageMetadata ? usageOf(usageMetadata) : null,
-    blockReason: promptFeedback?.blockReason ?? undefined,
+    blockReason: blockReasonOf(promptFeedback?.blockReason),
     finishReason: candidate?.finishReason ?? undefined,
   };
 }
+
+/** The API's name for no reason is no reason. */
+const blockReasonOf = (reason: string | null | undefined) =>
+  /^(?:BLOCK(?:ED)?_REASON_UNSPECIFIED)?$/.test(reason ?? '') ? undefined : (reason ?? undefined);
 
 /** Finish reasons that mean the text was held back, as the API lists them. */
 const HELD_BACK = /^(SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|MODEL_ARMOR|IMAGE_\w+)$/;

@@ -119,6 +119,13 @@ describe('a writer', () => {
     expect(outcome.ok && provenance(outcome.result.output)).toMatchObject({ tier: 'fast' });
   });
 
+  test('whose best model is down and asks for a wait has the quick one at once', async () => {
+    const { model, clock } = setUp();
+    const down = new ModelError('MODEL_UNAVAILABLE', 'away', { retryable: true, retryAfterMs: 3_600_000 });
+    model.script['brief.copy'] = [down, 'write'];
+    expect(await attemptOf('copy', { model, clock })).toMatchObject({ ok: true, result: { costMicros: model.cost } });
+  });
+
   test('that both models refuse for their rate waits for neither longer than 15 seconds', async () => {
     const { model, clock } = setUp();
     model.script['brief.copy'] = [limited(3_600_000), limited(3_600_000)];

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { ModelLayer } from '../../../generation/model-layer.ts';
 import type { VertexReply } from '../../../sandbox/vertex.ts';
 import { valueAt } from '../../../shared/json.ts';
-import { call, failureOf, GOOD, LABEL, makeWorld, request, type World } from '../model-support.ts';
+import { call, CAPTION, failureOf, GOOD, LABEL, makeWorld, request, TASK, type World } from '../model-support.ts';
 
 /** Tokens of every scripted answer; 100 × $0.30 + 20 × $2.50 a million make 80 micro-dollars for the fast model. */
 const USAGE = { promptTokenCount: 100, candidatesTokenCount: 20 };
@@ -149,6 +149,16 @@ describe.each(HOSTED)('the provider %s', (provider) => {
       expect(costMicros).toBeLessThan(model.estimate(request()));
     });
 
+    test('and takes a block reason that says nothing for none', async () => {
+      const body = {
+        promptFeedback: { blockReason: 'BLOCKED_REASON_UNSPECIFIED' },
+        candidates: [{ content: { parts: [{ text: JSON.stringify(GOOD) }] }, finishReason: 'STOP' }],
+        usageMetadata: USAGE,
+      };
+      script({ kind: 'raw', body: JSON.stringify(body) });
+      expect(await model.generate(request(), call())).toMatchObject({ value: GOOD, costMicros: COST });
+    });
+
     test('without a word of its thoughts', async () => {
       const body = {
         candidates: [
@@ -200,6 +210,25 @@ describe.each(HOSTED)('the provider %s', (provider) => {
     test('nothing where only a fence stands around a good answer', async () => {
       script({ kind: 'fenced', value: GOOD });
       expect(await model.generate(request(), call())).toMatchObject({ value: GOOD, repairs: 0, costMicros: COST });
+    });
+
+    test('words of refusal, which are no JSON either', async () => {
+      const no: VertexReply = { kind: 'text', text: "I'm sorry, but I can't help with that." };
+      script(no, { kind: 'value', value: GOOD });
+      expect(await model.generate(request(), call())).toMatchObject({ value: GOOD, repairs: 1, costMicros: 2 * COST });
+      script(no, no, no);
+      const stubborn = request({ input: { product: 'something else' } });
+      expect(await failureOf(model.generate(stubborn, call()))).toMatchObject({
+        code: 'MODEL_OUTPUT_INVALID',
+        costMicros: 3 * COST,
+      });
+    });
+
+    test.each([0, 1])('%d times where no more is wanted', async (mostRepairs) => {
+      script({ kind: 'text', text: 'No.' }, { kind: 'text', text: 'No.' });
+      const failure = await failureOf(model.generate(request({ mostRepairs }), call()));
+      expect(failure).toMatchObject({ code: 'MODEL_OUTPUT_INVALID', costMicros: (1 + mostRepairs) * COST });
+      expect(world.sandbox.requests).toHaveLength(1 + mostRepairs);
     });
 
     test('twice and no more, and then tells what all of it cost', async () => {
@@ -255,6 +284,16 @@ describe.each(HOSTED)('the provider %s', (provider) => {
         'a 429 with RetryInfo',
         { kind: 'status', status: 429, retryDelay: '3.5s' },
         { code: 'MODEL_RATE_LIMITED', retryAfterMs: 3_500, costMicros: 0 },
+      ],
+      [
+        'a 429 with a date',
+        { kind: 'status', status: 429, retryAfter: 'Sat, 21 Nov 2026 09:00:09 GMT' },
+        { code: 'MODEL_RATE_LIMITED', retryAfterMs: 9_000, costMicros: 0 },
+      ],
+      [
+        'a 429 from a proxy, as a page',
+        { kind: 'html', status: 429 },
+        { code: 'MODEL_RATE_LIMITED', retryable: true, costMicros: 0 },
       ],
       [
         'a 429 without either',
@@ -365,6 +404,38 @@ describe.each(HOSTED)('the provider %s', (provider) => {
       await left;
     });
 
+    test('and closes the connection when the signal aborts in the middle of an answer', async () => {
+      script({ kind: 'stall' });
+      const controller = new AbortController();
+      const came = world.sandbox.next();
+      const work = model.generate(request(), { signal: controller.signal });
+      const { left } = await came;
+      for (let nth = 0; nth < 50; nth += 1) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort(new Error('cancelled by a person'));
+      await expect(work).rejects.toThrow('cancelled by a person');
+      await left;
+    });
+
+    test('while it stands in line, with nothing sent', async () => {
+      const narrow = world.make(provider, { env: { MODEL_CONCURRENCY: '1' } });
+      script({ kind: 'hang' });
+      const end = new AbortController();
+      const came = world.sandbox.next();
+      const first = narrow.generate(request(), { signal: end.signal });
+      await came;
+      const leaving = new AbortController();
+      const onSent = jest.fn();
+      const second = narrow.generate(request({ input: {} }), { signal: leaving.signal, onSent });
+      while (narrow.stats().limits['gemini-3.5-flash-lite']?.waiting !== 1)
+        await new Promise((resolve) => setImmediate(resolve));
+      leaving.abort(new Error('enough'));
+      await expect(second).rejects.toThrow('enough');
+      end.abort(new Error('enough'));
+      await expect(first).rejects.toThrow('enough');
+      expect(world.sandbox.requests).toHaveLength(1);
+      expect(onSent).not.toHaveBeenCalled();
+    });
+
     test('before it asks when the signal has aborted already', async () => {
       const reason = new Error('too late');
       await expect(model.generate(request(), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -388,6 +459,43 @@ describe.each(HOSTED)('the provider %s', (provider) => {
       await world.sandbox.next();
       controller.abort(new Error('enough'));
       await expect(work).rejects.toThrow('enough');
+    });
+  });
+
+  describe('keeps the wait that it was asked for', () => {
+    test.each([429, 503])('after a %d: a call that cannot wait so long fails without being sent', async (status) => {
+      script({ kind: 'status', status, retryAfter: '30' });
+      await failureOf(model.generate(request(), call()));
+      const onSent = jest.fn();
+      const hurried = { ...call(), deadline: world.clock.now() + 20_000, onSent };
+      expect(await failureOf(model.generate(request(), hurried))).toMatchObject({
+        code: 'MODEL_RATE_LIMITED',
+        retryable: true,
+        retryAfterMs: 30_000,
+        costMicros: 0,
+      });
+      expect(world.sandbox.requests).toHaveLength(1);
+      expect(onSent).not.toHaveBeenCalled();
+    });
+
+    test('between two repairs too, and tells what the first answer cost', async () => {
+      const narrow = world.make(provider, { env: { MODEL_REQUESTS_PER_MINUTE: '1' } });
+      script({ kind: 'text', text: 'No.' });
+      const hurried = { ...call(), deadline: world.clock.now() + 20_000 };
+      expect(await failureOf(narrow.generate(request(), hurried))).toMatchObject({
+        code: 'MODEL_RATE_LIMITED',
+        retryAfterMs: 60_000,
+        costMicros: COST,
+      });
+    });
+
+    test('and tells each time that a request goes out', async () => {
+      script({ kind: 'text', text: 'No.' }, { kind: 'value', value: GOOD });
+      const onSent = jest.fn();
+      await model.generate(request(), { ...call(), onSent });
+      expect(onSent).toHaveBeenCalledTimes(2);
+      await model.generate(request(), { ...call(), onSent });
+      expect(onSent).toHaveBeenCalledTimes(2);
     });
   });
 
@@ -494,6 +602,53 @@ describe.each(HOSTED)('the provider %s', (provider) => {
       path: expect.stringMatching(/^\/gateway\/v1\/projects\/test-project\/locations\/europe-west4\//),
       headers: { authorization: 'Bearer abc', 'x-goog-user-project': 'payer' },
     });
+  });
+});
+
+describe.each([...HOSTED, 'rules'] as const)('whoever provides it: %s', (provider) => {
+  let world: World;
+  let model: ModelLayer;
+  beforeEach(async () => {
+    jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+    world = await makeWorld();
+    model = world.make(provider, { templates: { [TASK]: () => GOOD } });
+  });
+  afterEach(() => world.close());
+
+  test('an answer fits the schema, says who gave it, and costs no more than was estimated', async () => {
+    const answer = await model.generate(request(), call());
+    expect(answer).toMatchObject({ value: GOOD, provider, repairs: 0, fromCache: false });
+    expect(answer.model).not.toBe('');
+    expect(answer.costMicros).toBeLessThanOrEqual(model.estimate(request()));
+    expect(Object.values(answer.usage).every((tokens) => Number.isInteger(tokens) && tokens >= 0)).toBe(true);
+  });
+
+  test('an answer that does not fit is a failure by name', async () => {
+    world.sandbox.script(LABEL, ...Array.from({ length: 3 }, (): VertexReply => ({ kind: 'value', value: {} })));
+    const bad = world.make(provider, { templates: { [TASK]: () => ({}) } });
+    expect(await failureOf(bad.generate(request(), call()))).toMatchObject({
+      code: 'MODEL_OUTPUT_INVALID',
+      retryable: false,
+      message: expect.stringContaining('headline'),
+    });
+  });
+
+  test('the answer is what the schema makes of it', async () => {
+    const schema = CAPTION.transform(({ headline }) => ({ headline: headline.toUpperCase(), tags: ['made'] }));
+    expect((await model.generate(request({ schema }), call())).value).toEqual({
+      headline: 'FRESH BREAD',
+      tags: ['made'],
+    });
+  });
+
+  test('nobody is asked who has left already, and what was asked keeps its input', async () => {
+    const reason = new Error('too late');
+    await expect(model.generate(request(), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(model.embed(['a'], { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(world.sandbox.requests).toEqual([]);
+    const input = Object.freeze({ product: 'bread' });
+    await model.generate(request({ input }), call());
+    expect(input).toEqual({ product: 'bread' });
   });
 });
 
