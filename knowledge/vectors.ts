@@ -210,6 +210,9 @@ interface Made {
 async function embedAll(embedder: Embedder, texts: readonly Text[], signal: AbortSignal): Promise<Made> {
   try {
     const { vectors, costMicros } = await embedder.embed(texts.map(embeddedText), signal);
+    // Stored as if it were there, a vector that does not fit would be missing for good.
+    if (vectors.length !== texts.length || vectors.some((vector) => vector.length !== embedder.dimensions))
+      throw new Error(`The embedding model answered with vectors of other dimensions than ${embedder.dimensions}.`);
     return { vectors: texts.map((text, at) => ({ text, vector: vectors[at] ?? [] })), refused: [], costMicros };
   } catch (error) {
     if (signal.aborted || !refusesTexts(error)) throw error;
