@@ -192,8 +192,9 @@ describe('a call with a deadline', () => {
     const first = hold('1');
     let answer: ((error: Error) => void) | undefined;
     const refused = limits.run('m', 'a', { signal: never }, () => new Promise((_, reject) => (answer = reject)));
-    const waiting = pass('2', never, { deadline: clock.now() + 5_000 });
-    const patient = pass('3', never, { deadline: clock.now() + 60_000 });
+    // The patient one gets the place that becomes free, and keeps it while it waits for the provider.
+    const patient = pass('patient', never, { deadline: clock.now() + 60_000 });
+    const waiting = pass('hurried', never, { deadline: clock.now() + 5_000 });
     await turn();
     answer?.(new ModelError('MODEL_RATE_LIMITED', 'slower', { retryAfterMs: 20_000 }));
     await expect(refused).rejects.toThrow('slower');
@@ -201,7 +202,7 @@ describe('a call with a deadline', () => {
     await clock.untilSleeping();
     await clock.advance(20_000);
     await patient;
-    expect(begun).toEqual(['1', '3']);
+    expect(begun).toEqual(['1', 'patient']);
     ends[0]?.();
     await first;
     await expect(refuse(1)).rejects.toThrow();
