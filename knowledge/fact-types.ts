@@ -36,7 +36,7 @@ const SIGNS: Readonly<Record<Ruled, readonly (readonly [weight: number, sign: Re
     ],
     [
       3,
-      /\b(according to|study (by|found|shows)|survey|research (by|shows|found)|found that|trusted by|featured in|recommended by|reviews?\b)/,
+      /\b(according to|study (by|found|shows)|survey|research (by|shows|found)|found that|confirmed that|was tested|tested and|independent test|trust(s|ed)? (by|the|our|us)|recommends|reports? \d|featured in|recommended by|reviews?\b)/,
     ],
     [
       2,
@@ -45,6 +45,8 @@ const SIGNS: Readonly<Record<Ruled, readonly (readonly [weight: number, sign: Re
     [3, /\b(it saved us|i would buy|would recommend|best purchase|highly recommend)\b/],
   ],
   metric: [
+    [4, /\bcost per (lead|click|acquisition|order|thousand)\b|\bnet promoter score\b/],
+    [3, /\bin (19|20)\d\d we (sold|served|shipped|won|reached|earned)\b.*\d/],
     [
       4,
       /\b(conversion|open|click|click-through|bounce|churn|retention|repeat purchase|no-show|response|reply|renewal|occupancy) rate\b|\b(ctr|cpa|cpc|cpm|cpl|roas|roi|aov|ltv|clv|arr|mrr|nps|kpi)s?\b/,
@@ -91,12 +93,17 @@ const SIGNS: Readonly<Record<Ruled, readonly (readonly [weight: number, sign: Re
       3,
       /\b(owners|managers|parents|students|families|commuters|freelancers|founders|teams|buyers|shoppers|professionals|chefs|planners|guests|travell?ers|pensioners|millennials|households|enthusiasts|cyclists|nurses|landlords|guides) (\w+ ){0,4}(want|wants|need|needs|struggle|struggles|complain|care|value|prefer|look for|hear|decide|spend|fear|worry|expect|ask)\b/,
     ],
+    [
+      3,
+      /\b(customers|buyers|shoppers|guests|people|households|families|parents|pensioners|tourists|restaurants|hotels|schools|shops|bakeries|farms?|companies|teachers|caterers|clients|visitors) (\w+ ){0,6}(fear|trust|ask|expect|prefer|buy|live|look for|complain|want|need|like)\b/,
+    ],
+    [3, /\b(is|are) not our audience\b|\bour audience\b|\b(want|wants) to (know|sell|buy|bake|start|see)\b/],
     [2, /\b(prospect|lead \d|customer segment|they (want|need|struggle)|who want to|who need|frustrat\w+)\b/],
   ],
   brand: [
     [
       4,
-      /\b(brand (voice|values?|promise|story|colou?rs?|guidelines?|personality|name)|tone of voice|our (mission|vision|values|story|slogan|tagline|motto)|mission (is|statement)|slogan|tagline|logo|typeface|colou?r palette)\b/,
+      /\b(brand (voice|values?|promise|story|colou?rs?|guidelines?|personality|name)|tone of voice|our (mission|vision|values|story|slogan|tagline|motto|mascot|newsletter is called)|mission (is|statement)|headquarters|mascot|slogan|tagline|logo|typeface|colou?r palette)\b/,
     ],
     [
       3,
@@ -105,6 +112,11 @@ const SIGNS: Readonly<Record<Ruled, readonly (readonly [weight: number, sign: Re
     [2, /\b(we are|our company|our team|our heritage|tradition|handwriting|tone is|tone:)\b/],
   ],
   product: [
+    // Of a thing that is named, what it does or has.
+    [
+      2,
+      /^(the|every|each|our) ([\w-]+ ){1,4}(holds?|carr(y|ies)|reaches|protects?|connects?|charges?|runs?|fits?|keeps?|sends?|prints?|uses?|needs?|takes|cuts?|bakes?|mixes|foams?|starts?|(is|are) (made|milled|woven|sewn|packed|baked|built|kept|available|perforated|waterproof)|has|have)\b/,
+    ],
     [
       3,
       /\b(features?|includes?|comes with|supports?|integrates?|compatible|available in|made (of|from|with|in)|built[- ]in|version|model|ingredients?|dimensions?|weighs?|measures?|battery|capacity|material|warranty)\b/,

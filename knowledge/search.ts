@@ -15,6 +15,7 @@ import type { Logger } from '../shared/logger.ts';
 import { aliasesOf, clean } from './clean.ts';
 import type { Embedder } from './embedder.ts';
 import { LONGEST_QUERY } from './limits.ts';
+import { isFunctionWord, wordsOf } from './words.ts';
 
 export type SearchMode = 'hybrid' | 'words' | 'meaning';
 
@@ -66,7 +67,7 @@ const SIGNS = /"[^"]+"|(^|\s)-\p{L}|\sOR\s/u;
 
 /**
  * Searches facts by words, by meaning, or both. Both are put together by reciprocal rank fusion: a fact's score is the sum of
- * 1 / (60 + rank) over the lists that hold it (Cormack, Clarke and Büttcher, Reciprocal Rank Fusion Outperforms Condorcet and
+ * weight / (60 + rank) over the lists that hold it (Cormack, Clarke and Büttcher, Reciprocal Rank Fusion Outperforms Condorcet and
  * Individual Rank Learning Methods, SIGIR 2009).
  */
 export class Search {
@@ -95,21 +96,20 @@ export class Search {
     if (words.status === 'rejected') throw words.reason;
     if (meaning.status === 'rejected') {
       if (mode === 'meaning' || !(meaning.reason instanceof MeaningError)) throw meaning.reason;
-      return this.#answer('words', meaning.reason.message, null, words.value, [], limit);
+      return this.#answer('words', meaning.reason.message, null, fuse(query, words.value, []), limit);
     }
     const { space, hits } = meaning.value ?? { space: null, hits: [] };
-    return this.#answer(mode, null, space, words.value, hits, limit);
+    return this.#answer(mode, null, space, fuse(query, words.value, hits), limit);
   }
 
   async #answer(
     mode: SearchMode,
     note: string | null,
     space: KnowledgeSpaceRow | null,
-    words: readonly WordHit[],
-    meaning: readonly MeaningHit[],
+    fused: readonly Fused[],
     limit: number,
   ): Promise<SearchAnswer> {
-    const best = fuse(words, meaning).slice(0, limit);
+    const best = fused.slice(0, limit);
     const facts = new Map(
       (
         await presentFacts(
@@ -209,6 +209,15 @@ class MeaningError extends AppError {
   }
 }
 
+/**
+ * How much the rank by words counts, where that by meaning counts 1: three times as much for a fact that holds every word of the
+ * query, a third for one that holds a third of them. Whoever writes the very words of a fact wants that fact; a question in other words
+ * finds one of them in many. Tried on the set of `npm run eval`, which finds more so than with equal weights.
+ */
+function wordsWeight({ matched }: WordHit, asked: number): number {
+  return 3 * Math.min(1, matched.length / Math.max(1, asked)) ** 2;
+}
+
 interface Fused {
   id: string;
   score: number;
@@ -216,7 +225,12 @@ interface Fused {
   near: { rank: number; hit: MeaningHit } | null;
 }
 
-function fuse(words: readonly WordHit[], meaning: readonly MeaningHit[]): Fused[] {
+function fuse(query: string, words: readonly WordHit[], meaning: readonly MeaningHit[]): Fused[] {
+  const asked = new Set(
+    wordsOf(query)
+      .filter((word) => !isFunctionWord(word))
+      .map(({ plain }) => plain),
+  ).size;
   const found = new Map<string, Fused>();
   const entry = (id: string) => {
     const known = found.get(id) ?? { id, score: 0, word: null, near: null };
@@ -226,7 +240,7 @@ function fuse(words: readonly WordHit[], meaning: readonly MeaningHit[]): Fused[
   for (const [at, hit] of words.entries()) {
     const fused = entry(hit.id);
     fused.word = { rank: at + 1, hit };
-    fused.score += 1 / (RANK_CONSTANT + at + 1);
+    fused.score += wordsWeight(hit, asked) / (RANK_CONSTANT + at + 1);
   }
   for (const [at, hit] of meaning.entries()) {
     const fused = entry(hit.id);

@@ -124,7 +124,10 @@ const rank = z.number().int().min(1);
 export const hit = z
   .strictObject({
     fact,
-    score: z.number().meta({ description: 'Sum of 1 / (60 + rank) over the ways that found it.' }),
+    score: z.number().meta({
+      description:
+        'Sum of weight / (60 + rank) over the ways that found it; meaning weighs 1, words 3 by the square of the share of the query that the fact holds.',
+    }),
     words: z
       .strictObject({
         rank,

@@ -125,7 +125,7 @@ describe('by both', () => {
       words: { rank: 1 },
       meaning: { rank: 1 },
     });
-    expect(first?.score).toBeCloseTo(2 / 61, 10);
+    expect(first?.score).toBeCloseTo((3 + 1) / 61, 10);
     expect(hits.map(({ score }) => score)).toEqual(hits.map(({ score }) => score).toSorted((a, b) => b - a));
   });
 
