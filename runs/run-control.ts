@@ -1,6 +1,6 @@
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { flattenSteps } from '../campaigns/definition.ts';
-import { type Records, RecordsError } from '../database/records.ts';
+import type { Records } from '../database/records.ts';
 import type { RunRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import { ConflictError, NotFoundError } from '../shared/errors.ts';
@@ -27,6 +27,8 @@ export interface RetryOptions {
   again?: readonly string[];
   /** Run even while paused; true where it is left out. */
   force?: boolean;
+  /** Whether it is refused when another run repeats this one already. */
+  once?: boolean;
 }
 
 export interface StartOptions {
@@ -49,7 +51,6 @@ interface Admission {
   active_run_id?: string;
 }
 
-const UNIQUE_VIOLATION = '23505';
 const ENDED = new Set(['completed', 'partial', 'failed', 'aborted', 'cancelled']);
 
 /** What a person can do with runs: start, cancel, retry, and say what became of a step that nobody knows of. */
@@ -156,6 +157,7 @@ export class RunControl {
         carried_steps: carried,
       },
       options.force ?? true,
+      options.once ? 'start_only_retry' : 'start_run',
     );
   }
 
@@ -197,20 +199,20 @@ export class RunControl {
     return run;
   }
 
-  async #admit(campaignId: string, run: Record<string, unknown>, force: boolean): Promise<{ runId: string }> {
+  async #admit(
+    campaignId: string,
+    run: Record<string, unknown>,
+    force: boolean,
+    start: 'start_run' | 'start_only_retry' = 'start_run',
+  ): Promise<{ runId: string }> {
     const { records, clock, events, enqueue } = this.#deps;
     const runId = newId(clock.now());
-    const answer = await records
-      .call<Admission>('start_run', {
-        p_campaign_id: campaignId,
-        p_run: { id: runId, ...run },
-        p_force: force,
-        p_at: iso(clock.now()),
-      })
-      .catch((error: unknown) => {
-        if (!(error instanceof RecordsError) || error.sqlState !== UNIQUE_VIOLATION) throw error;
-        throw new ConflictError('RETRY_EXISTS', `Another run repeats run ${String(run['retry_of'])} already.`);
-      });
+    const answer = await records.call<Admission>(start, {
+      p_campaign_id: campaignId,
+      p_run: { id: runId, ...run },
+      p_force: force,
+      p_at: iso(clock.now()),
+    });
     if (!answer.admitted) throw refusal(campaignId, answer);
     events.emit('run.queued', { runId, campaignId, trigger: run['trigger'] });
     await enqueue(runId);
@@ -230,6 +232,8 @@ function refusal(campaignId: string, answer: Admission): Error {
         'RUN_ACTIVE',
         `Run ${answer.active_run_id} of this campaign is still active and its overlap policy is skip. Wait for it or cancel it.`,
       );
+    case 'retry_exists':
+      return new ConflictError('RETRY_EXISTS', 'Another run repeats this one already.');
     case 'queue_full':
       return new ConflictError('RUN_QUEUE_FULL', 'Too many runs of this campaign are waiting already.');
     case undefined:

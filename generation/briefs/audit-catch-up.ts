@@ -54,7 +54,13 @@ export class AuditCatchUp {
   /** Only the audit: what failed for good is not written, and paid for, again. */
   async #retry(run: string): Promise<boolean> {
     try {
-      await this.#deps.runs.retry(run, { from: 'unsettled', definition: 'pinned', again: [AUDIT], force: false });
+      await this.#deps.runs.retry(run, {
+        from: 'unsettled',
+        definition: 'pinned',
+        again: [AUDIT],
+        force: false,
+        once: true,
+      });
       return true;
     } catch (error) {
       if (!(error instanceof AppError) || error.retryable) throw error;

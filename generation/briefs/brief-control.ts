@@ -25,7 +25,13 @@ export interface BriefRuns {
   cancel(runId: string, reason?: string): Promise<{ status: string }>;
   retry(
     runId: string,
-    options: { from: 'failed' | 'unsettled'; definition: 'pinned'; again: readonly string[]; force: boolean },
+    options: {
+      from: 'failed' | 'unsettled';
+      definition: 'pinned';
+      again: readonly string[];
+      force: boolean;
+      once: boolean;
+    },
   ): Promise<{ runId: string }>;
 }
 
@@ -105,7 +111,7 @@ export class BriefControl {
     const { newest } = await this.find(runId);
     await this.#campaign();
     return this.#deps.runs
-      .retry(newest.id, { from: 'failed', definition: 'pinned', again: [AUDIT], force: false })
+      .retry(newest.id, { from: 'failed', definition: 'pinned', again: [AUDIT], force: false, once: true })
       .catch(inTermsOfBriefs);
   }
 

@@ -1,8 +1,16 @@
 -- Briefs: runs of one campaign whose steps write, and one that audits.
 
--- A run of a brief is repaired at most once: what repairs the repair goes on from that. So its runs are a list, not a tree.
-create unique index campaign_runs_one_repair on campaign_runs (retry_of)
-  where retry_of is not null and campaign_id = '00000000-0000-7000-8000-000000b41ef5';
+-- As start_run, for a run that repeats another one (retry_of), which nobody else may have repeated: so that the runs of a brief
+-- are a list and not a tree. Returns its answer, or {admitted: false, reason: 'retry_exists'}.
+create function start_only_retry(p_campaign_id uuid, p_run jsonb, p_force boolean, p_at timestamptz) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  perform 1 from campaigns where id = p_campaign_id for no key update;
+  if exists (select from campaign_runs where retry_of = (p_run ->> 'retry_of')::uuid) then
+    return jsonb_build_object('admitted', false, 'reason', 'retry_exists');
+  end if;
+  return start_run(p_campaign_id, p_run, p_force, p_at);
+end $$;
 
 -- How the briefs that came in a span of time have gone. A brief is counted once, by the newest of its runs: the first, and
 -- those that repaired it. Durations in milliseconds, of runs that repair nothing; rates from 0 to 1, null where nothing counts.
@@ -188,7 +196,7 @@ begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'public' and p.proname in ('brief_metrics', 'brief_agent_times', 'run_chain', 'briefs_without_audit',
-      'cancel_pending_audit', 'prune_model_answers')
+      'start_only_retry', 'cancel_pending_audit', 'prune_model_answers')
   loop
     execute format('revoke all on function %s from public', f);
     if exists (select from pg_roles where rolname = 'service_role') then
