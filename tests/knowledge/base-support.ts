@@ -87,3 +87,8 @@ export async function problemsOf(records: Records, id: string): Promise<string[]
   const { rows } = await listProblems(records, id, 0, 1_000);
   return rows.toSorted((a, b) => a.line - b.line).map(({ line, code }) => `${line} ${code}`);
 }
+
+/** In an order that does not depend on how they were found. */
+export function inOrder<T>(given: readonly T[]): T[] {
+  return given.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}

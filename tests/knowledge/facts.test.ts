@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { allFacts, baseOn, ingest, problemsOf, toldBy } from './base-support.ts';
+import { allFacts, baseOn, ingest, inOrder, problemsOf, toldBy } from './base-support.ts';
 
 let records: MemoryRecords;
 let base: KnowledgeBase;
@@ -50,7 +50,7 @@ describe('duplicates', () => {
     await ingest(base, 'text', `${one}\n\n${other}`);
     const [fact, ...more] = await allFacts(base);
     expect(more).toEqual([]);
-    expect([fact?.text, ...(fact?.wordings ?? [])].toSorted()).toEqual([one, other].toSorted());
+    expect(inOrder([fact?.text, ...(fact?.wordings ?? [])])).toEqual(inOrder([one, other]));
     expect(fact?.sources.map(({ line }) => line)).toEqual([1, 3]);
   });
 
@@ -82,9 +82,9 @@ describe('duplicates', () => {
     const outcome = async (order: readonly number[]) => {
       await records.truncate();
       for (const at of order) await ingest(base, 'text', files[at] ?? '', { name: `${at}` });
-      return (await allFacts(base))
-        .map(({ text, wordings, source_count }) => [text, wordings.toSorted(), source_count])
-        .toSorted();
+      return inOrder(
+        (await allFacts(base)).map(({ text, wordings, source_count }) => [text, inOrder(wordings), source_count]),
+      );
     };
     const first = await outcome([0, 1, 2]);
     expect(first).toHaveLength(2);
@@ -100,12 +100,10 @@ describe('duplicates', () => {
     const line = 'Our bakery in Graz opens at seven.';
     await ingest(base, 'text', line, { collection: 'one' });
     await ingest(base, 'text', line, { collection: 'two' });
-    expect((await allFacts(base)).map(({ collection, source_count }) => [collection, source_count]).toSorted()).toEqual(
-      [
-        ['one', 1],
-        ['two', 1],
-      ],
-    );
+    expect(inOrder((await allFacts(base)).map(({ collection, source_count }) => [collection, source_count]))).toEqual([
+      ['one', 1],
+      ['two', 1],
+    ]);
   });
 
   test('among thousands of texts that look alike are found without holding anything up', async () => {
@@ -156,7 +154,7 @@ describe('contradictions', () => {
       text,
       contradictions.map((each) => each.text),
     ]);
-    expect(found.toSorted()).toEqual([
+    expect(inOrder(found)).toEqual([
       ['Basic: price $29', ['Basic: price $39']],
       ['Basic: price $39', ['Basic: price $29']],
       ['The Studio plan costs $79 a month.', ['The Studio plan costs $89 a month.']],
