@@ -112,12 +112,13 @@ describe('duplicates', () => {
       { length: 3_000 },
       (_, at) => `Widget ${word(at % 60)} wonders ${word(at * 7)} weigh well.`,
     );
-    const before = performance.now();
+    const before = process.cpuUsage();
     const id = await ingest(base, 'text', [...lines, 'widget wqq wonders WQQQ weigh well', lines[5]].join('\n'), {
       chunk: 65_536,
     });
     expect(await counts(id)).toEqual([3_000, 1, 1]);
-    expect(performance.now() - before).toBeLessThan(20_000);
+    // Not by the clock: other work on the machine would count.
+    expect(process.cpuUsage(before).user).toBeLessThan(20_000_000);
   });
 });
 
@@ -289,11 +290,11 @@ describe('text that was put there for machines', () => {
         'a is '.repeat(30_000),
         ...Array.from({ length: 2_000 }, () => 'words that are wrapped and go on in small letters on the next line'),
       ].join('\n');
-      const before = performance.now();
+      const before = process.cpuUsage();
       await ingest(base, format, evil, { chunk: 65_536 }).catch((error: { code: string }) =>
         expect(error.code).toBe('VALIDATION_FAILED'),
       );
-      expect(performance.now() - before).toBeLessThan(20_000);
+      expect(process.cpuUsage(before).user).toBeLessThan(20_000_000);
       expect(await records.count('knowledge_ingests', [{ column: 'state', op: 'neq', value: 'completed' }])).toBe(0);
     },
   );
