@@ -27,8 +27,9 @@ interface Text {
   text: string;
 }
 
-/** Facts whose vectors are made and stored together. */
-const TEXTS_A_ROUND = 64;
+/** Texts that are asked for at a time, and those whose vectors are stored together. */
+const TEXTS_A_ROUND = 512;
+const TEXTS_A_COMMIT = 64;
 /** Between two notes of how far the embedding has come, in milliseconds. */
 const NOTE_EVERY_MS = 2_000;
 /** After a failure of the model it is left alone for this long, twice as long after each further one. */
@@ -79,12 +80,15 @@ export class Vectors {
 
   /** Makes vectors until no fact of any space that this process has a model for is without; or until the signal aborts. */
   async fill(signal: AbortSignal): Promise<void> {
+    const { records } = this.#deps;
+    let grew = false;
     await this.open();
     for (const space of await this.#spaces()) {
       const embedder = this.embedderOf(space);
       if (!embedder) continue;
-      while (!signal.aborted && (await this.#fillSome(space, embedder, signal)));
+      while (!signal.aborted && (await this.#fillSome(space, embedder, signal))) grew = true;
     }
+    if (grew) await records.call<number>('knowledge_take_statistics', {});
     await this.complete();
     if (this.#isPruneDue) await this.#prune(signal);
   }
@@ -149,17 +153,38 @@ export class Vectors {
     });
     if (!next.held) return false;
     if (next.texts.length === 0) return true;
-    const made = await this.#embed(embedder, next.texts, signal);
-    if (!made) return false;
-    const kept = await records.call<boolean>('knowledge_put_vectors', {
-      ...hold,
-      p_now: iso(clock.now()),
-      p_vectors: made.vectors.map(({ text, vector }) => [text.content_hash, vectorText(vector)]),
-      p_refused: made.refused.map(({ content_hash }) => content_hash),
-      p_cost_micros: made.costMicros,
+    return this.#makeVectors(embedder, next.texts, signal, async (made) => {
+      const kept = await records.call<boolean>('knowledge_put_vectors', {
+        ...hold,
+        p_now: iso(clock.now()),
+        p_vectors: made.vectors.map(({ text, vector }) => [text.content_hash, vectorText(vector)]),
+        p_refused: made.refused.map(({ content_hash }) => content_hash),
+        p_cost_micros: made.costMicros,
+      });
+      await this.#note();
+      return kept;
     });
-    await this.#note();
-    return kept;
+  }
+
+  /** Makes vectors of some texts while those of the texts before are stored; false when the model or the space is not ours any more. */
+  async #makeVectors(
+    embedder: Embedder,
+    texts: readonly Text[],
+    signal: AbortSignal,
+    store: (made: Made) => Promise<boolean>,
+  ): Promise<boolean> {
+    let stored = Promise.resolve(true);
+    for (let at = 0; at < texts.length; at += TEXTS_A_COMMIT) {
+      const [made, kept] = await Promise.allSettled([
+        this.#embed(embedder, texts.slice(at, at + TEXTS_A_COMMIT), signal),
+        stored,
+      ]);
+      if (kept.status === 'rejected') throw kept.reason;
+      if (made.status === 'rejected') throw made.reason;
+      if (!kept.value || !made.value) return false;
+      stored = store(made.value);
+    }
+    return stored;
   }
 
   /** null: the model cannot work now, and is left alone for a while. */
@@ -193,6 +218,7 @@ export class Vectors {
     this.#notedAt = clock.now();
     const ids = await records.call<string[]>('knowledge_note_embedding', { p_at: iso(clock.now()) });
     for (const ingestId of ids) events.emit('knowledge.progress', { ingestId });
+    await records.call<number>('knowledge_take_statistics', {});
     await this.complete();
   }
 }
