@@ -62,6 +62,7 @@ async function ingest(): Promise<void> {
   const [, embeddedAfter] = await timed(async () => {
     while ((await state())?.state !== 'completed') await systemClock.sleep(100);
   });
+  const { user, system } = process.cpuUsage();
   const total = received + refinedAfter + embeddedAfter;
   const done = await state();
   say(`${row.lines} lines, ${(row.bytes / 1_048_576).toFixed(1)} MiB, on ${availableParallelism()} cores`);
@@ -71,6 +72,9 @@ async function ingest(): Promise<void> {
   );
   say(
     `in all ${total.toFixed(1)} s: ${(lines / total).toFixed(0)} lines/s, ${((done?.facts_new ?? 0) / total).toFixed(0)} facts/s`,
+  );
+  say(
+    `${((user + system) / 1_000_000).toFixed(0)} s of processor time, which other work on the machine does not lengthen much`,
   );
   if (lines < FULL) say(`${FULL} lines at this rate: ${((total * FULL) / lines / 60).toFixed(1)} minutes`);
   say(`memory at most ${(mostMemory / 1_048_576).toFixed(0)} MiB, database and model included`);

@@ -24,6 +24,11 @@ begin
   return v_looked_at;
 end $$;
 
+-- New entries of the index wait in a list that each search reads whole, until a vacuum comes, which in the embedded database never
+-- happens (10,000 facts: a search by words took 85 ms instead of 15). So they go into the index at once.
+alter index knowledge_facts_words set (fastupdate = off);
+select gin_clean_pending_list('knowledge_facts_words');
+
 -- Facts by words. A fact counts for each word of the query that it holds, in any form of it, rare words more than common ones and
 -- short facts more than long ones: BM25 with k1 = 1.2 and b = 0.75 (Robertson and Zaragoza, The Probabilistic Relevance Framework,
 -- 2009), where a word counts once. The last word is also taken for the beginning of one, at half the weight. With `p_strict` the
