@@ -185,7 +185,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     retention: new Retention(shared),
     files: new CampaignFiles({ ...shared, campaigns, environment, folder: config.campaignsDir }),
     runs,
-    briefs: new BriefControl({ records, runs, clock }),
+    briefs: new BriefControl({ records, runs, knowledge, clock }),
     auditCatchUp: new AuditCatchUp({ ...shared, runs }),
     cache,
     knowledge,
@@ -197,7 +197,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
 /** The model that a provider embeds with, and the built-in one, which is wanted where there is no other and answers until then. */
 function embeddersOf({ provider, embedding, embeddingDimensions: dimensions }: Config['model'], model: Model) {
   const builtIn = localEmbedder();
-  if (provider !== 'genai') return { embedder: builtIn };
+  if (provider === 'rules') return { embedder: builtIn };
   return { embedder: modelEmbedder(model, { model: embedding, dimensions }), formerEmbedders: [builtIn] };
 }
 

@@ -16,7 +16,13 @@ export function countBriefs(registry: Registry, events: EventBus, now: () => num
     new Histogram<L>({ name: `orchestrator_brief_${name}`, help, labelNames, buckets: SECONDS, registers: [registry] });
   const ended = new Counter({
     name: 'orchestrator_briefs_total',
-    help: 'Briefs that have ended, by status.',
+    help: 'Briefs that have ended, by status; each counted once, when its first run ends.',
+    labelNames: ['status'],
+    registers: [registry],
+  });
+  const repaired = new Counter({
+    name: 'orchestrator_brief_repairs_total',
+    help: 'Runs that repaired a brief, or only audited it, by status.',
     labelNames: ['status'],
     registers: [registry],
   });
@@ -25,17 +31,27 @@ export function countBriefs(registry: Registry, events: EventBus, now: () => num
   const audit = histogram('audit_seconds', 'How much longer a brief takes for its audit.');
   /** Runs that have their first artifact; forgotten when they end here, or when many have come since. */
   const begun = new LRUCache<string, true>({ max: 1_000 });
+  /** Runs that repair another one. */
+  const repairs = new LRUCache<string, true>({ max: 1_000 });
   events.subscribe(({ type, facts: { campaignId, runId, ...facts } }) => {
     if (campaignId !== BRIEFS_CAMPAIGN_ID || runId === undefined) return;
+    if (facts['trigger'] === 'retry') repairs.set(runId, true);
+    const isRepair = repairs.has(runId);
     const sinceSubmitted = (now() - timeOfId(runId)) / 1_000;
     if (type === 'step.completed' && facts['kind'] === 'audit' && typeof facts['durationMs'] === 'number')
       audit.observe(facts['durationMs'] / 1_000);
-    else if (type === 'step.completed' && WRITERS.some((kind) => kind === facts['kind']) && !begun.has(runId)) {
+    else if (
+      type === 'step.completed' &&
+      WRITERS.some((kind) => kind === facts['kind']) &&
+      !isRepair &&
+      !begun.has(runId)
+    ) {
       begun.set(runId, true);
       first.observe(sinceSubmitted);
     } else if (type === 'run.finished') {
       begun.delete(runId);
       const status = String(facts['status']);
+      if (isRepair) return repaired.inc({ status });
       ended.inc({ status });
       whole.observe({ status }, sinceSubmitted);
     }

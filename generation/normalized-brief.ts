@@ -77,6 +77,8 @@ export const factSchema = z.strictObject({
   text: prose(2000),
 });
 
+export type Fact = z.infer<typeof factSchema>;
+
 const briefShape = z.strictObject({
   objective: prose(2000),
   audience: prose(2000),

@@ -76,6 +76,10 @@ export const bundle = z
     brief: anyObject.meta({ description: 'As every agent was given it, with defaults filled in.' }),
     channels: z.array(z.enum(CHANNELS)),
     priorRunId: z.guid().nullable(),
+    knowledge: z
+      .strictObject({ collection: z.string().nullable(), facts: z.array(z.string()), note: z.string().nullable() })
+      .nullable()
+      .meta({ description: 'Which facts the knowledge base gave; their texts stand in `brief.facts`.' }),
     changes: z
       .array(anyObject)
       .meta({ description: 'What is different from the earlier brief, as the agents were told.' }),

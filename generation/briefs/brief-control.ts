@@ -15,6 +15,7 @@ import {
   BRIEFS_CAMPAIGN_ID,
   briefsCampaign,
 } from './definition.ts';
+import { type KnownFacts, withKnownFacts } from './known-facts.ts';
 import { artifactsOf, metadataOf } from './metadata.ts';
 import { inTermsOfBriefs } from './refusals.ts';
 import type { BriefRequest } from './request.ts';
@@ -53,11 +54,18 @@ const FEWEST_RUNS = 5;
 /** How the model was doing longer ago says nothing about now. */
 const LATELY_MS = 3_600_000;
 
+export interface BriefDependencies {
+  records: Records;
+  runs: BriefRuns;
+  knowledge: KnownFacts;
+  clock: Clock;
+}
+
 /** Takes briefs in and starts their runs; a brief is a run of the campaign "Briefs", with a definition of its own. */
 export class BriefControl {
-  readonly #deps: { records: Records; runs: BriefRuns; clock: Clock };
+  readonly #deps: BriefDependencies;
 
-  constructor(dependencies: { records: Records; runs: BriefRuns; clock: Clock }) {
+  constructor(dependencies: BriefDependencies) {
     this.#deps = dependencies;
   }
 
@@ -67,7 +75,9 @@ export class BriefControl {
    * @throws {ConflictError} RUN_NOT_FINISHED for a prior run, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
    */
   async submit(request: BriefRequest): Promise<{ runId: string; mode: BriefMetadata['mode'] }> {
-    const { mode: asked, channels, priorRunId, ...brief } = request;
+    const { mode: asked, channels, priorRunId, knowledge, ...given } = request;
+    const known = knowledge && (await withKnownFacts(given, knowledge, this.#deps.knowledge));
+    const brief = known?.brief ?? given;
     const prior = priorRunId === undefined ? undefined : await this.#priorWork(priorRunId, request, brief);
     const { notifications } = await this.#campaign();
     const mode = await this.#modeFor(asked);
@@ -77,11 +87,12 @@ export class BriefControl {
       mode,
       submittedAt: iso(this.#deps.clock.now()),
       ...(prior ? { prior } : {}),
+      ...(known ? { knowledge: known.found } : {}),
     };
     const definition = briefDefinition(metadata, notifications);
     const { runId } = await this.#deps.runs
       .start(BRIEFS_CAMPAIGN_ID, { force: false, definition })
-      .catch(inTermsOfBriefs);
+      .catch((error) => this.#refuse(error));
     return { runId, mode };
   }
 
@@ -112,7 +123,7 @@ export class BriefControl {
     await this.#campaign();
     return this.#deps.runs
       .retry(newest.id, { from: 'failed', definition: 'pinned', again: [AUDIT], force: false, once: true })
-      .catch(inTermsOfBriefs);
+      .catch((error) => this.#refuse(error));
   }
 
   /**
@@ -162,6 +173,15 @@ export class BriefControl {
     const config = fresh as unknown as JsonObject;
     await records.insert('campaigns', [{ id: BRIEFS_CAMPAIGN_ID, name: 'Briefs', config }], { conflict: 'ignore' });
     return fresh;
+  }
+
+  /** @throws always, for a pause with its reason */
+  async #refuse(error: unknown): Promise<never> {
+    const [campaign] = await this.#deps.records.select('campaigns', {
+      columns: ['status_reason'],
+      where: [{ column: 'id', op: 'eq', value: BRIEFS_CAMPAIGN_ID }],
+    });
+    return inTermsOfBriefs(error, campaign?.status_reason);
   }
 
   async #modeFor(asked: BriefMode): Promise<BriefMetadata['mode']> {

@@ -4,6 +4,7 @@ import type { WrittenArtifact } from '../agents/write.ts';
 import { AUDIT, AUDIT_GIVEN_UP_MS, WRITERS } from './definition.ts';
 import { type AgentState, agentStateOf, type BriefState, briefStateOf } from './lifecycle.ts';
 import type { BriefRunsRead } from './brief-control.ts';
+import type { FoundFacts } from './known-facts.ts';
 import { artifactsOf, metadataOf } from './metadata.ts';
 
 export interface BundleAgent {
@@ -37,6 +38,7 @@ export interface Bundle {
   brief: JsonObject;
   channels: string[];
   priorRunId: string | null;
+  knowledge: FoundFacts | null;
   changes: JsonObject[];
   agents: BundleAgent[];
   artifacts: WrittenArtifact[];
@@ -126,12 +128,16 @@ export function bundleOf({ newest: run, chain, steps, auditBefore }: BriefRows, 
     brief: metadata.brief as unknown as JsonObject,
     channels: metadata.channels,
     priorRunId: metadata.prior?.runId ?? null,
+    knowledge: metadata.knowledge ?? null,
     changes: (metadata.prior?.changes ?? []) as unknown as JsonObject[],
     agents,
     artifacts: artifactsOf(steps),
     missing: agents
       .filter(({ agent, state }) => agent !== AUDIT && (state === 'failed' || state === 'cancelled'))
-      .map(({ agent, state, error }) => ({ agent, reason: error ? `${error.code}: ${error.message}` : state })),
+      .map(({ agent, state, error }) => ({
+        agent,
+        reason: error ? `${error.code}: ${error.message}` : (run.status_reason ?? state),
+      })),
     audit: auditOf(byName.get(AUDIT), auditBefore, run, sinceMs),
     cost: microsToDollars(chain.reduce((sum, { total_cost_micros }) => sum + total_cost_micros, 0)),
     costUnknown: chain.some(({ cost_unknown }) => cost_unknown),

@@ -2,6 +2,7 @@ import type { CampaignDefinition, StepDefinition } from '../../campaigns/definit
 import type { Iso, JsonObject } from '../../database/tables.ts';
 import { type ArtifactKind, type Channel } from '../artifacts.ts';
 import type { PriorWork } from '../agents/agent.ts';
+import type { FoundFacts } from './known-facts.ts';
 import type { NormalizedBrief } from '../normalized-brief.ts';
 
 export const WRITERS: readonly ArtifactKind[] = ['copy', 'social', 'poster'];
@@ -17,6 +18,8 @@ export interface BriefMetadata {
   mode: { asked: BriefMode; used: BriefMode; reason?: string };
   submittedAt: Iso;
   prior?: PriorWork;
+  /** What the knowledge base gave to it, when that was asked for. */
+  knowledge?: FoundFacts;
 }
 
 /** A writer that has not answered by then is asked again, with the quick model: the whole run is to take less than a minute. */

@@ -45,12 +45,15 @@ const REFUSALS: Record<string, [message: string, detail: Problem]> = {
 
 /**
  * A refusal of a run, with the mends that there are for a brief.
+ * @param pausedBecause why briefs are paused, if they are
  * @throws what it is given, or that in other words
  */
-export function inTermsOfBriefs(error: unknown): never {
+export function inTermsOfBriefs(error: unknown, pausedBecause?: string | null): never {
   const refusal = error instanceof ConflictError ? REFUSALS[error.code] : undefined;
   if (!(error instanceof ConflictError) || !refusal) throw error;
-  throw new ConflictError(error.code, refusal[0], [refusal[1]]);
+  const [message, detail] = refusal;
+  const reason = error.code === 'CAMPAIGN_PAUSED' && pausedBecause ? ` ${pausedBecause}` : '';
+  throw new ConflictError(error.code, message + reason, [detail]);
 }
 
 /**

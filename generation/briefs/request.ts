@@ -21,6 +21,16 @@ export const briefRequest = normalizedBriefSchema
       .max(CHANNELS.length)
       .default(USUAL_CHANNELS)
       .meta({ description: 'Which channels the short posts are for.' }),
+    knowledge: z
+      .strictObject({
+        collection: z.string().trim().min(1).max(100).optional().meta({ description: 'All where it is left out.' }),
+        limit: z.int().min(1).max(20).default(8).meta({ description: 'Facts at most.' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'Adds what the knowledge base holds about objective, product and audience to `facts`; nothing that is suspicious or contradicted.',
+      }),
     priorRunId: z
       .guid()
       .optional()
@@ -33,7 +43,9 @@ export const briefRequest = normalizedBriefSchema
         code: 'custom',
         path: [],
         message: `has ${length} characters in all; ${LARGEST_BRIEF} at most`,
-        params: { mend: 'keep to what the agents need, and give the rest to POST /api/knowledge' },
+        params: {
+          mend: 'keep to what the agents need; give the rest to POST /api/knowledge, and name it in "knowledge"',
+        },
       });
     const twice = request.channels.findIndex((channel, at) => request.channels.indexOf(channel) !== at);
     if (twice !== -1)

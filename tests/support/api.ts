@@ -70,6 +70,7 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
       },
     },
     briefs: new BriefControl({
+      knowledge: { search: async () => ({ note: null, hits: [] }) },
       records,
       clock,
       runs: new RunControl({ records, clock, events, enqueue: () => Promise.resolve(), cancelHeld: () => undefined }),

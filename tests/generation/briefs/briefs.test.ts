@@ -82,6 +82,7 @@ describe('a brief', () => {
     const poor = await scene.write({ objective: 'Another one' });
     expect(poor.state).toBe('aborted');
     expect(poor.statusReason).toMatch(/budget/i);
+    expect(poor.missing[0]?.reason).toMatch(/budget/i);
     expect((await scene.post('/api/briefs', BRIEF)).body.error.code).toBe('CAMPAIGN_PAUSED');
   });
 });

@@ -64,6 +64,7 @@ describe('repairing a brief', () => {
     for (const answer of [await scene.post(`/api/briefs/${runId}/retry`), await scene.post('/api/briefs', BRIEF)]) {
       expect([answer.status, answer.body.error.code]).toEqual([409, 'CAMPAIGN_PAUSED']);
       expect(answer.body.error.details[0].mend).toContain(`PUT ${CAMPAIGN}/resume`);
+      expect(answer.body.error.message).toContain('holiday');
       expect(JSON.stringify(answer.body)).not.toContain('force');
     }
     expect((await put(`${CAMPAIGN}/resume`, {})).status).toBe(200);

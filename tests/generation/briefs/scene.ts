@@ -2,6 +2,7 @@ import request from 'supertest';
 import type { JsonObject } from '../../../database/tables.ts';
 import { BriefControl } from '../../../generation/briefs/brief-control.ts';
 import type { Bundle } from '../../../generation/briefs/bundle.ts';
+import type { KnownFacts } from '../../../generation/briefs/known-facts.ts';
 import { makeApi } from '../../support/api.ts';
 import { TestClock } from '../../support/clock.ts';
 import { Harness } from '../../support/harness.ts';
@@ -18,11 +19,16 @@ export const BRIEF: JsonObject = {
   facts: [{ id: 'price', text: 'The lunch menu costs 14 euros.' }],
 };
 
+type Known = Awaited<ReturnType<KnownFacts['search']>>['hits'][number]['fact'];
+
 /** The API over a worker of its own: what is asked for is done at once, in this process, by a scripted model. */
 export class Scene {
   readonly clock = new TestClock('2026-03-02T09:00:00.000Z');
   readonly model = new ScriptedModel();
   readonly records: MemoryRecords;
+  /** What the knowledge base finds, whatever it is asked. */
+  known: Known[] = [];
+  readonly searches: Parameters<KnownFacts['search']>[0][] = [];
   readonly harness: Harness;
   readonly api: ReturnType<typeof makeApi>;
 
@@ -37,7 +43,13 @@ export class Scene {
       engines: { prospecting: url, analysis: url, outreach: url },
     });
     const { runs, events } = this.harness;
-    const briefs = new BriefControl({ records, runs, clock: this.clock });
+    const knowledge: KnownFacts = {
+      search: async (request) => {
+        this.searches.push(request);
+        return { note: null, hits: this.known.map((fact) => ({ fact })) };
+      },
+    };
+    const briefs = new BriefControl({ records, runs, knowledge, clock: this.clock });
     this.api = makeApi(records, { briefs, runs, events, clock: this.clock });
   }
 
