@@ -111,10 +111,17 @@ begin
 end $$;
 
 do $$
+declare
+  f regprocedure;
 begin
-  revoke all on function knowledge_take_statistics() from public;
-  if exists (select from pg_roles where rolname = 'service_role') then
-    revoke all on function knowledge_take_statistics() from anon, authenticated;
-    grant execute on function knowledge_take_statistics() to service_role;
-  end if;
+  for f in
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and p.proname in ('knowledge_take_statistics')
+  loop
+    execute format('revoke all on function %s from public', f);
+    if exists (select from pg_roles where rolname = 'service_role') then
+      execute format('revoke all on function %s from anon, authenticated', f);
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
 end $$;
