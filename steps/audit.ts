@@ -69,14 +69,24 @@ function verdictMessage({ verdict, findings }: AuditResult): string {
   return `The verdict is ${verdict} (findings: ${counts.join(', ') || 'none'})${first}`;
 }
 
+/** Why there is no judgement, and whether that passes by itself. */
+function pendingMessage({ failure, unanswered }: AuditResult): string {
+  const open = `${unanswered.length} questions to the model that judges have no answer`;
+  if (!failure) return `${open}: it was not done in time.`;
+  const why = `${open}: ${failure.code}: ${failure.message}`;
+  return failure.retryable
+    ? why
+    : `${why} This does not pass by itself: mend it, else every audit stays without a judge.`;
+}
+
 /** What the step gives, or the failure that the result of the audit is. */
 function settled(result: AuditResult, failOn: string, output: JsonObject): StepResult {
   const costMicros = result.costUnknown ? null : result.costMicros;
   const failure = { costMicros, worked: costMicros === 0 ? 'no' : 'maybe', output } as const;
   if (result.judged === 'pending')
-    throw new StepError('AUDIT_PENDING', 'The model that judges could not be asked, or did not answer in time.', {
+    throw new StepError('AUDIT_PENDING', pendingMessage(result), {
       ...failure,
-      retryable: true,
+      retryable: result.failure?.retryable ?? true,
     });
   if (FAILING[failOn]?.includes(result.verdict) === true)
     throw new StepError('AUDIT_FAILED', verdictMessage(result), failure);
@@ -109,6 +119,13 @@ async function execute(context: ModelStepContext): Promise<StepResult> {
   } catch (error) {
     throw watch.failureOf(error, signal);
   }
+  const { judged, failure, unanswered } = result;
+  if (judged === 'pending')
+    context.log.warn('An audit is pending', {
+      unanswered: unanswered.length,
+      code: failure?.code,
+      error: failure?.message,
+    });
   return settled(result, failOn, outputOf(result, iso(clock.now())));
 }
 

@@ -5,6 +5,7 @@ import type { Model, ModelCall } from '../model.ts';
 import type { NormalizedBrief } from '../normalized-brief.ts';
 import { byPlace, findingOf, gravest, type Finding, type Flaw } from './finding.ts';
 import type { Gate } from './gate.ts';
+import type { JudgeFailure } from './judge-failures.ts';
 import { runJudge, type JudgeResult, type Unanswered } from './judge.ts';
 import type { Patience } from './judge-time.ts';
 import { verdictOf, withheld, worst, type Verdict } from './verdict.ts';
@@ -27,6 +28,8 @@ export interface AuditResult {
   /** `pending`: some questions were not answered, since the model was away; the audit has to be run again. */
   judged: 'complete' | 'pending' | 'not_available';
   unanswered: Unanswered[];
+  /** Why it is pending; null when it is not, or when the model only was too slow. */
+  failure: JudgeFailure | null;
   costMicros: Micros;
   /** Whether a failed call may have cost something that nobody knows. */
   costUnknown: boolean;
@@ -108,6 +111,7 @@ const NOT_JUDGED: JudgeResult = {
   costMicros: 0,
   costUnknown: false,
   unanswered: [],
+  failure: null,
   doubted: new Set(),
 };
 
@@ -150,6 +154,7 @@ export async function auditArtifacts(
     artifacts: verdicts.toSorted((a, b) => (`${a.kind} ${a.id}` < `${b.kind} ${b.id}` ? -1 : 1)),
     judged: !isAvailable ? 'not_available' : judge.unanswered.length > 0 ? 'pending' : 'complete',
     unanswered: judge.unanswered,
+    failure: judge.failure,
     costMicros: judge.costMicros,
     costUnknown: judge.costUnknown,
     gates,

@@ -25,10 +25,12 @@ export class JudgeTime {
   readonly #late = new AbortController();
   readonly #done = new AbortController();
   readonly #timer: Promise<void>;
+  readonly #patience: Patience | undefined;
 
   constructor({ signal, patience, onSent }: JudgeCall) {
     this.signal = signal;
     this.onSent = onSent;
+    this.#patience = patience;
     this.call = { signal: AbortSignal.any([signal, this.#late.signal]) };
     if (patience) this.call.deadline = patience.untilMs;
     this.#timer = patience ? this.#watch(patience) : Promise.resolve();
@@ -37,6 +39,22 @@ export class JudgeTime {
   /** Whether the judge was waited for in vain. */
   get isOver(): boolean {
     return this.#late.signal.aborted;
+  }
+
+  /**
+   * Waits before a question is asked again; without a clock there is no wait but the model layer's own.
+   * @returns false, at once where that is known, when the time is over by then or `end` aborts first
+   */
+  async wait(ms: number, end: AbortSignal): Promise<boolean> {
+    if (!this.#patience) return !end.aborted;
+    const { clock, untilMs } = this.#patience;
+    if (clock.now() + ms >= untilMs) return false;
+    try {
+      await clock.sleep(ms, AbortSignal.any([this.call.signal, end]));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async end(): Promise<void> {

@@ -1,9 +1,10 @@
 import pLimit from 'p-limit';
 import type { Micros } from '../../shared/money.ts';
 import { passagesOf, storable, type Artifact, type Passage } from '../artifacts.ts';
-import { ModelError, type Model, type ModelErrorCode } from '../model.ts';
+import { type GenerateRequest, type Model, ModelError, type ModelErrorCode } from '../model.ts';
 import type { NormalizedBrief } from '../normalized-brief.ts';
 import { findingOf, type Finding, type Flaw } from './finding.ts';
+import { type JudgeFailure, JudgeFailures } from './judge-failures.ts';
 import { judgeQuestions, type JudgeQuestion } from './judge-questions.ts';
 import { type JudgeAnswer, judgeRequest } from './judge-request.ts';
 import { type JudgeCall, JudgeTime } from './judge-time.ts';
@@ -27,6 +28,8 @@ export interface JudgeResult {
   costUnknown: boolean;
   /** Questions to be asked again when the model is back. Those that it has answered cost nothing then: they are in the cache. */
   unanswered: Unanswered[];
+  /** Why there are such; null when there are none, or when the model only was too slow. */
+  failure: JudgeFailure | null;
   /** Artifacts of which an answer could not be used, or was refused. */
   doubted: ReadonlySet<string>;
 }
@@ -44,12 +47,16 @@ class Judge {
   readonly #model: Model;
   readonly #brief: NormalizedBrief;
   readonly #time: JudgeTime;
-  #isDown = false;
+  readonly #failures = new JudgeFailures();
 
   constructor(model: Model, brief: NormalizedBrief, time: JudgeTime) {
     this.#model = model;
     this.#brief = brief;
     this.#time = time;
+  }
+
+  get failure(): JudgeFailure | null {
+    return this.#failures.reason;
   }
 
   /** One question, asked once more when the first answer quotes what is not there. */
@@ -64,44 +71,50 @@ class Judge {
     question: JudgeQuestion,
     isAgain: boolean,
   ): Promise<Answer> {
+    const request = judgeRequest(this.#brief, artifact, passages, question, isAgain);
     // When the model is away, the other questions would only wait for the same failure.
-    if (this.#isDown) return { kind: 'down' };
+    while (!this.#failures.down.aborted) {
+      const answer = await this.#try(request, passages);
+      if (typeof answer !== 'number') return answer;
+      const isWaited = await this.#time.wait(answer, this.#failures.down);
+      this.#time.signal.throwIfAborted();
+      if (!isWaited) this.#failures.giveUp();
+    }
+    return { kind: 'down' };
+  }
+
+  /** @returns milliseconds to wait when the same call may succeed later */
+  async #try(request: GenerateRequest<JudgeAnswer>, passages: readonly Passage[]): Promise<Answer | number> {
+    const began = this.#failures.begin();
     let isSent = false;
+    const onSent = () => {
+      isSent = true;
+      this.#time.onSent?.();
+    };
     try {
-      const { value, costMicros } = await this.#model.generate(
-        judgeRequest(this.#brief, artifact, passages, question, isAgain),
-        {
-          ...this.#time.call,
-          onSent: () => {
-            isSent = true;
-            this.#time.onSent?.();
-          },
-        },
-      );
+      const { value, costMicros } = await this.#model.generate(request, { ...this.#time.call, onSent });
       this.costMicros += costMicros;
+      this.#failures.answered();
       return readAnswer(value, passages);
     } catch (error) {
-      return this.#failure(error, isSent);
+      return this.#failure(error, began, isSent);
     }
   }
 
-  #failure(error: unknown, isSent: boolean): Answer {
+  #failure(error: unknown, began: number, isSent: boolean): Answer | number {
     this.#time.signal.throwIfAborted();
     if (this.#time.isOver) {
       this.costUnknown ||= isSent;
-      return this.#down();
+      this.#failures.giveUp();
+      return { kind: 'down' };
     }
     if (!(error instanceof ModelError)) throw error;
     if (error.costMicros === null) this.costUnknown = true;
     else this.costMicros += error.costMicros;
-    if (REFUSALS.has(error.code)) return { kind: 'refused' };
-    if (USELESS.has(error.code)) return { kind: 'unreliable' };
-    return this.#down();
-  }
-
-  #down(): Answer {
-    this.#isDown = true;
-    return { kind: 'down' };
+    const isRefusal = REFUSALS.has(error.code);
+    if (!isRefusal && !USELESS.has(error.code)) return this.#failures.failed(began, error) ?? { kind: 'down' };
+    this.#failures.answered();
+    return { kind: isRefusal ? 'refused' : 'unreliable' };
   }
 }
 
@@ -146,8 +159,8 @@ function flawOf(answer: Answer, question: JudgeQuestion, first: Passage): Flaw |
 }
 
 /**
- * Asks a model every question about every artifact. A model that is away, or slower than there is patience, makes questions
- * `unanswered`, not an error.
+ * Asks a model every question about every artifact. What may pass by itself is asked again after the wait that the model names, until the model
+ * fails three times in a row. A model that is away then, or slower than there is patience, makes questions `unanswered`, not an error.
  * @param model one that can judge; the offline writer cannot
  * @throws the signal's reason on abort; whatever is not a ModelError
  */
@@ -192,5 +205,6 @@ async function judgeAll(
   });
   await Promise.all(tasks);
   unanswered.sort((a, b) => `${a.artifactId} ${a.question}`.localeCompare(`${b.artifactId} ${b.question}`, 'en'));
-  return { findings, costMicros: judge.costMicros, costUnknown: judge.costUnknown, unanswered, doubted };
+  const failure = unanswered.length > 0 ? judge.failure : null;
+  return { findings, costMicros: judge.costMicros, costUnknown: judge.costUnknown, unanswered, failure, doubted };
 }

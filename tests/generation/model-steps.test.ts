@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parseDefinition } from '../../campaigns/schema.ts';
 import type { StepDefinition } from '../../campaigns/definition.ts';
 import type { JsonObject } from '../../database/tables.ts';
-import { type Model, ModelError } from '../../generation/model.ts';
+import { type Model, ModelError, type ModelErrorCode } from '../../generation/model.ts';
 import { templates } from '../../generation/rules/templates.ts';
 import { attemptStep } from '../../runs/step-attempt.ts';
 import { loadConfig } from '../../shared/config.ts';
@@ -49,9 +49,13 @@ interface Attempting {
   timeout?: number;
   attempt?: number;
   signal?: AbortSignal;
+  warn?: (message: string, facts?: object) => void;
 }
 
-function attemptOf(engine: string, { model, clock, timeout = 20_000, attempt = 1, signal }: Attempting) {
+function attemptOf(
+  engine: string,
+  { model, clock, timeout = 20_000, attempt = 1, signal, warn = () => undefined }: Attempting,
+) {
   const step = stepOf(engine, timeout);
   return attemptStep({
     kind: stepKinds[step.kind] as StepKind,
@@ -64,9 +68,9 @@ function attemptOf(engine: string, { model, clock, timeout = 20_000, attempt = 1
     model,
     clock,
     signal: signal ?? new AbortController().signal,
-    log: { info: () => undefined, warn: () => undefined },
+    log: { info: () => undefined, warn },
     progress: () => undefined,
-    redact: (text) => text,
+    redact: (text) => text.replaceAll('key-123', '***'),
   });
 }
 
@@ -217,6 +221,22 @@ describe('an audit whose judge is silent', () => {
       expect.arrayContaining([expect.objectContaining({ gate: 'judge', excerpt: 'Come' })]),
     );
     expect(output['unanswered']).not.toEqual([]);
+  });
+
+  test.each<[ModelErrorCode, string, boolean]>([
+    ['MODEL_REJECTED', 'Status 403: no permission for key-123.', false],
+    ['MODEL_UNAVAILABLE', 'Status 503: overloaded.', true],
+  ])('by %s says so, and whether that passes by itself', async (code, said, retryable) => {
+    const { model, clock } = setUp();
+    model.script['audit.judge'] = [new ModelError(code, said, { retryable, retryAfterMs: 60_000 })];
+    const warned: unknown[] = [];
+    const warn = (...told: unknown[]) => void warned.push(told);
+    const outcome = await attemptOf('audit', { model, clock, warn });
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'AUDIT_PENDING', retryable, costMicros: 0 } });
+    const message = outcome.ok ? '' : outcome.error.message;
+    expect(message).toContain(`${code}: ${said.replace('key-123', '***')}`);
+    expect(warned).toEqual([['An audit is pending', expect.objectContaining({ code, error: said })]]);
+    expect(message.includes('does not pass by itself')).toBe(!retryable);
   });
 
   test('is cancelled at once', async () => {

@@ -9,6 +9,7 @@ import {
   type ModelCall,
   type ModelErrorCode,
 } from '../../../generation/model.ts';
+import { TestClock } from '../../support/clock.ts';
 import { briefWith, copyOf, posterOf, postOn } from './support/auditing.ts';
 
 type Answer = { answer: boolean; quote: string; reason?: string } | Error;
@@ -68,8 +69,13 @@ const onPromise =
   (answer: Answer): Script =>
   (question) =>
     isPromise(question) ? answer : no;
-const failing = (code: ModelErrorCode, costMicros: number | null = 0) =>
-  new ModelError(code, 'scripted', { costMicros });
+const AWAY: ReadonlySet<ModelErrorCode> = new Set<ModelErrorCode>(['MODEL_UNAVAILABLE', 'MODEL_RATE_LIMITED']);
+const failing = (code: ModelErrorCode, costMicros: number | null = 0, retryAfterMs?: number) =>
+  new ModelError(code, 'scripted', {
+    costMicros,
+    retryable: AWAY.has(code),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 
 const BODY = 'Your tables fill up by themselves,\n  every evening of the week.';
 
@@ -166,7 +172,8 @@ describe('the judge', () => {
       expect([verdict, state, findings]).toEqual(['conditional', 'pending', []]);
       const all = judgeQuestions(brief, copyOf(BODY)).map((question) => question.code);
       expect(unanswered.map(({ question }) => question)).toEqual(all.toSorted());
-      expect(model.asked.length).toBeLessThanOrEqual(4);
+      // Four at a time, and three times where it may pass.
+      expect(model.asked.length).toBeLessThanOrEqual(AWAY.has(code) ? 12 : 4);
     },
   );
 
@@ -199,6 +206,92 @@ describe('the judge', () => {
       { id: 'copy-1', kind: 'copy', verdict: 'pass' },
       { id: 'social-1', kind: 'social', verdict: 'conditional' },
     ]);
+  });
+
+  test.each<ModelErrorCode>(['MODEL_UNAVAILABLE', 'MODEL_RATE_LIMITED'])(
+    'that is away for a moment (%s) is asked again',
+    async (code) => {
+      let calls = 0;
+      const {
+        judged: state,
+        verdict,
+        unanswered,
+        failure,
+        model,
+        costMicros,
+      } = await judged(copyOf(BODY), () => {
+        calls += 1;
+        return calls === 5 ? failing(code, 3) : no;
+      });
+      expect([state, verdict, unanswered, failure]).toEqual(['complete', 'pass', [], null]);
+      expect(model.asked).toHaveLength(countOf(copyOf(BODY)) + 1);
+      expect(costMicros).toBe(10 * countOf(copyOf(BODY)) + 3);
+    },
+  );
+
+  test('that is away for all calls under way at once is asked again, and twice more after that', async () => {
+    for (const [failures, wanted] of [
+      [8, 'complete'],
+      [12, 'pending'],
+    ] as const) {
+      let calls = 0;
+      const { judged: state } = await judged(copyOf(BODY), () => {
+        calls += 1;
+        return calls <= failures ? failing('MODEL_UNAVAILABLE') : no;
+      });
+      expect(state).toBe(wanted);
+    }
+  });
+
+  test.each<[string, number | undefined, number]>([
+    ['names', 7_000, 7_000],
+    ['does not name', undefined, 1_000],
+  ])('is given the wait that its failure %s', async (_, wait, waitedMs) => {
+    const clock = new TestClock();
+    let calls = 0;
+    const model = new ScriptedModel(() => {
+      calls += 1;
+      return calls === 2 ? failing('MODEL_RATE_LIMITED', 0, wait) : no;
+    });
+    const patience = { clock, untilMs: clock.now() + 10_000 };
+    const work = auditArtifacts(brief, [copyOf(BODY)], { model, signal: new AbortController().signal, patience });
+    while (model.asked.length < countOf(copyOf(BODY))) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(waitedMs - 1);
+    expect(model.asked).toHaveLength(countOf(copyOf(BODY)));
+    await clock.advance(1);
+    expect((await work).judged).toBe('complete');
+    expect(clock.sleeping).toBe(0);
+  });
+
+  test('that wants a longer wait than there is time is not waited for', async () => {
+    const clock = new TestClock();
+    const model = new ScriptedModel(() => failing('MODEL_RATE_LIMITED', 0, 10_000));
+    const patience = { clock, untilMs: clock.now() + 10_000 };
+    const result = await auditArtifacts(brief, [copyOf(BODY)], {
+      model,
+      signal: new AbortController().signal,
+      patience,
+    });
+    expect(result).toMatchObject({ judged: 'pending', failure: { code: 'MODEL_RATE_LIMITED', retryable: true } });
+    expect(model.asked).toHaveLength(4);
+    expect(clock.sleeping).toBe(0);
+  });
+
+  test('that can not be asked at all is not waited for by a question that was told to wait', async () => {
+    const clock = new TestClock();
+    let calls = 0;
+    const model = new ScriptedModel(() => {
+      calls += 1;
+      return failing(calls === 1 ? 'MODEL_RATE_LIMITED' : 'MODEL_REJECTED', 0, 9_000);
+    });
+    const patience = { clock, untilMs: clock.now() + 10_000 };
+    const result = await auditArtifacts(brief, [copyOf(BODY)], {
+      model,
+      signal: new AbortController().signal,
+      patience,
+    });
+    expect(result.failure).toEqual({ code: 'MODEL_REJECTED', message: 'scripted', retryable: false });
+    expect(clock.sleeping).toBe(0);
   });
 
   test('is told nothing from outside in its instructions', async () => {
