@@ -55,6 +55,11 @@ export function plainNumber(written: string): string {
   return String(Number(written.replaceAll(/[,' \u00A0\u202F]/g, '')));
 }
 
+/** A text whose numbers are all written plainly. */
+export function withPlainNumbers(text: string): string {
+  return text.replaceAll(NUMBER, plainNumber);
+}
+
 /**
  * Spellings of the words of a text that differ from the text's own: without accents, numbers without separators.
  * @param more what is to be found beside the text

@@ -41,6 +41,8 @@ export interface Row {
   /** What the row is about, where a column says so. */
   subject: string;
   fields: readonly (readonly [name: string, value: string])[];
+  /** Those of them that neither the title nor the text of the piece says. */
+  beside: readonly (readonly [name: string, value: string])[];
   /** The type that a column names. */
   type: FactType | null;
 }

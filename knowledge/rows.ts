@@ -17,6 +17,8 @@ const SUBJECT = new Set(
     ' ',
   ),
 );
+/** They number the sentences of a list, and say nothing about them. */
+const NUMBERING = new Set(['id', 'index', 'line', 'row']);
 const ATTRIBUTE = new Set(['attribute', 'property', 'field', 'key', 'metric', 'kpi']);
 const VALUE = new Set(['value', 'amount', 'figure']);
 
@@ -59,8 +61,11 @@ const TYPE_NAMES: Readonly<Record<string, FactType>> = {
   statistic: 'metric',
 };
 
+/** A cell that is longer may stand in a text cut short. */
+const CELL_IN_TEXT = LONGEST_FACT / 2;
+
 const plainSpaces = (text: string) => text.replaceAll(/\s+/g, ' ').trim();
-const plainName = (name: string) =>
+export const plainName = (name: string) =>
   folded(name)
     .replaceAll(/[^a-z0-9]+/g, ' ')
     .trim();
@@ -89,38 +94,69 @@ export function rowPieces(line: number, lastLine: number, cells: readonly Field[
   if (fields.length === 0) return [];
   const subjectField = column(SUBJECT);
   const subject = (subjectField?.[1] ?? '').slice(0, LONGEST_CONTEXT).toWellFormed();
-  const row: Row = { subject, fields, type: typeField ? typeNamed(typeField[1]) : null };
+  const type = typeField ? typeNamed(typeField[1]) : null;
   const textField = column(TEXT);
   const question = fields.find(([name]) => plainName(name) === 'question');
   const answer = fields.find(([name]) => plainName(name) === 'answer');
   const text = question && answer ? `${question[1]} ${answer[1]}` : textField?.[1];
-  if (text !== undefined)
-    return passagesOf([{ line, text }]).map((passage) => ({
+  if (text !== undefined) {
+    const textFields = question && answer ? [question, answer] : [textField];
+    const others = fields.filter(
+      (field) => !textFields.includes(field) && (subject !== '' || !NUMBERING.has(plainName(field[0]))),
+    );
+    const passages = passagesOf([{ line, text }]);
+    const row: Row = {
+      subject,
+      type,
+      // Of a text in several passages each is a fact of its own, whatever the row says in the others.
+      fields:
+        passages.length > 1 ? others : fields.filter((field) => textFields.includes(field) || others.includes(field)),
+      beside: others.filter((field) => field !== subjectField),
+    };
+    return passages.map((passage) => ({
       segment: { ...passage, lastLine, context: textField === subjectField ? '' : subject, row },
     }));
-  return namedColumns(subject, subjectField, fields).map((said) => ({
-    segment: { line, lastLine, context: '', text: said, row },
-  }));
+  }
+  const named = namedColumns(subject, subjectField, fields);
+  return named.map(({ text: said, told }) => {
+    const own = named.length > 1 ? fields.filter((field) => field === subjectField || told.includes(field)) : fields;
+    const beside = told.filter(([, value]) => value.length > CELL_IN_TEXT);
+    return { segment: { line, lastLine, context: '', text: said, row: { subject, type, fields: own, beside } } };
+  });
 }
 
-/** `Basic plan: price 29; seats 5`, cut into several where it gets too long. */
-function namedColumns(subject: string, subjectField: Field | undefined, fields: readonly Field[]): string[] {
+/** `Basic plan: price 29; seats 5`, cut into several where it gets too long; each with the columns that it tells. */
+function namedColumns(
+  subject: string,
+  subjectField: Field | undefined,
+  fields: readonly Field[],
+): { text: string; told: Field[] }[] {
   const others = fields.filter((field) => field !== subjectField);
-  if (others.length === 0) return [subject];
+  if (others.length === 0) return [{ text: subject, told: [] }];
   const attribute = others.find(([name]) => ATTRIBUTE.has(plainName(name)));
   const value = others.find(([name]) => VALUE.has(plainName(name)));
-  const told: Field[] =
+  const parts: { label: string; cell: string; of: Field[] }[] =
     attribute && value
-      ? [[attribute[1], value[1]], ...others.filter((field) => field !== attribute && field !== value)]
-      : others.map((field) => (field === value && subject !== '' ? ['', field[1]] : field));
+      ? [
+          { label: attribute[1], cell: value[1], of: [attribute, value] },
+          ...others
+            .filter((field) => field !== attribute && field !== value)
+            .map((field) => ({ label: field[0], cell: field[1], of: [field] })),
+        ]
+      : others.map((field) => ({
+          label: field === value && subject !== '' ? '' : field[0],
+          cell: field[1],
+          of: [field],
+        }));
   const lead = subject === '' ? '' : `${subject}: `;
-  const texts: string[] = [];
-  for (const [name, cell] of told) {
-    const words = (name === '' ? cell : `${name} ${cell}`).slice(0, LONGEST_FACT).toWellFormed();
+  const texts: { text: string; told: Field[] }[] = [];
+  for (const { label, cell, of } of parts) {
+    const words = (label === '' ? cell : `${label} ${cell}`).slice(0, LONGEST_FACT).toWellFormed();
     const last = texts.at(-1);
-    if (last !== undefined && last.length + words.length + 2 <= LONGEST_FACT)
-      texts[texts.length - 1] = `${last}; ${words}`;
-    else texts.push(`${lead}${words}`);
+    if (last !== undefined && last.text.length + words.length + 2 <= LONGEST_FACT) {
+      last.text = `${last.text}; ${words}`;
+      last.told.push(...of);
+    } else texts.push({ text: `${lead}${words}`, told: [...of] });
   }
   return texts;
 }

@@ -121,9 +121,9 @@ describe('CSV', () => {
       ].join('\n'),
     );
     expect(told).toEqual([
-      '2 | Basic | Five seats, one branch.',
-      '5-6 | Studio | A plan on two whole lines.',
-      '8 | Last | Stands at the very end.',
+      '2 | Basic | Five seats, one branch. (price 29)',
+      '5-6 | Studio | A plan on two whole lines. (price 79)',
+      '8 | Last | Stands at the very end. (price 1)',
     ]);
     expect(problems).toEqual(['3 CSV_COLUMNS', '4 CSV_QUOTE', '7 CSV_COLUMNS', '9 CSV_QUOTE']);
     const { rows } = await listProblems(records, id, 0, 10);
@@ -156,7 +156,7 @@ describe('CSV', () => {
   test('has its other columns found by words', async () => {
     await read('csv', 'name,price,description\nBasic,1290,Five seats in one branch.\n');
     const { hits } = await base.search({ query: '1290', mode: 'words' });
-    expect(hits.map(({ fact }) => fact.text)).toEqual(['Five seats in one branch.']);
+    expect(hits.map(({ fact }) => fact.text)).toEqual(['Five seats in one branch. (price 1290)']);
   });
 });
 
