@@ -89,8 +89,16 @@ describe('a session over HTTP', () => {
   test('is made without naming a version, and never overwritten so', async () => {
     const { app } = makeApi(records);
     const path = '/api/memory/sessions/unnamed-version';
-    expect((await request(app).put(path).send({ state: { a: 1 } })).status).toBe(200);
-    const again = await request(app).put(path).send({ state: { a: 2 } });
+    expect(
+      (
+        await request(app)
+          .put(path)
+          .send({ state: { a: 1 } })
+      ).status,
+    ).toBe(200);
+    const again = await request(app)
+      .put(path)
+      .send({ state: { a: 2 } });
     expect([again.status, again.body.error.code]).toEqual([409, 'MEMORY_CONFLICT']);
   });
 
