@@ -5,7 +5,7 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { memoryRecords } from '../support/records.ts';
-import { leaks, storedCampaign, withCall } from './support/fixtures.ts';
+import { leaks, storedCampaign } from './support/fixtures.ts';
 import { DirectLedger } from './support/direct-ledger.ts';
 
 const DOLLAR = 1_000_000;
