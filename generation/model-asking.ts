@@ -56,8 +56,8 @@ export async function ask(
     const sent = { ...request, turns };
     const answer = await call(sent, until, asking, spent);
     charge(sent, answer, asking, spent);
-    const refusal = refusalIn(answer, spent.micros);
-    if (refusal) throw refusal;
+    const refusal = refusalIn(answer, spent.micros, request.maxOutputTokens);
+    if (refusal) throw told(refusal, request, asking.logger);
     const reading = await readJson(answer.text, schema);
     if (!('problems' in reading))
       return { json: reading.json, model: answer.model, costMicros: spent.micros, usage: spent.usage, repairs };
@@ -76,6 +76,13 @@ export async function ask(
     }
     turns = [...turns, { role: 'model', text: answer.text }, bounded(repairTurn(problems))];
   }
+}
+
+/** An answer that is cut off often is a matter of the configuration, and nobody sees those that another model makes up for. */
+function told(refusal: ModelError, { task, maxOutputTokens }: ProviderRequest, logger: Logger): ModelError {
+  if (refusal.code === 'MODEL_TRUNCATED')
+    logger.warn('Answer of a model was cut off', { task, maxOutputTokens, error: refusal.message });
+  return refusal;
 }
 
 const bounded = (turn: Turn): Turn => ({ ...turn, text: turn.text.slice(0, LONGEST_REPAIR).toWellFormed() });
@@ -103,10 +110,17 @@ function charge(request: ProviderRequest, answer: ProviderAnswer, { costs, logge
   logger.warn('Model did not say what it used', { task: request.task, model: answer.model });
 }
 
-/** The same failure with what was spent before it; what nobody knows stays so. */
-export function withCostBefore(error: ModelError, beforeMicros: Micros): ModelError {
+/** The same failure with what was spent before it; what nobody knows stays so. @param isBound whether that is only the most it can be */
+export function withCostBefore(error: ModelError, beforeMicros: Micros, isBound = false): ModelError {
   if (beforeMicros === 0 || error.costMicros === null) return error;
   const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
   const costMicros = error.costMicros + beforeMicros;
-  return new ModelError(error.code, error.message, { retryable: error.retryable, costMicros, cause: error, ...wait });
+  const { code, message, retryable, costUnknown } = error;
+  return new ModelError(code, message, {
+    retryable,
+    costMicros,
+    costUnknown: costUnknown || isBound,
+    cause: error,
+    ...wait,
+  });
 }

@@ -17,13 +17,13 @@ import {
 } from './model.ts';
 import type { ProviderRequest } from './providers/provider.ts';
 
-/** An answer may be this long when the request does not say; thoughts count among it. */
-const USUAL_OUTPUT_TOKENS = 8_192;
+/** A short answer may have no less: a model that thinks needs some thousands of tokens for a single word. */
+const LEAST_FOR_SHORT = 4_096;
 /** Part of every key, so that answers kept by an older way of asking are left alone. */
 const KEY_VERSION = 1;
 
 export interface HostedModelOptions extends Asking {
-  settings: Pick<ModelSettings, 'fast' | 'best' | 'embedding' | 'embeddingDimensions'>;
+  settings: Pick<ModelSettings, 'fast' | 'best' | 'embedding' | 'embeddingDimensions' | 'maxOutputTokens'>;
   cache: AnswerCache;
   clock: Clock;
 }
@@ -124,13 +124,15 @@ export class HostedModel implements Model {
   }
 
   #prepare(request: GenerateRequest<unknown>): ProviderRequest {
+    const { maxOutputTokens: most } = this.#options.settings;
+    const usual = request.isShort === true ? Math.max(LEAST_FOR_SHORT, Math.ceil(most / 2)) : most;
     return {
       task: request.task,
       model: this.#options.settings[request.tier],
       systemInstruction: systemInstructionOf(request.instructions),
       turns: [dataTurn(request.input)],
       responseSchema: responseSchemaOf(request.schema),
-      maxOutputTokens: request.maxOutputTokens ?? USUAL_OUTPUT_TOKENS,
+      maxOutputTokens: request.maxOutputTokens ?? usual,
       temperature: request.temperature,
     };
   }

@@ -18,8 +18,10 @@ export interface GenerateRequest<T> {
   input: JsonObject;
   /** What the answer must be. Sent to the provider as JSON Schema, and checked here whatever the provider promises. */
   schema: z.ZodType<T>;
-  /** Tokens of the answer at most. */
+  /** Tokens of the answer at most, thoughts included; MODEL_MAX_OUTPUT_TOKENS when not set. */
   maxOutputTokens?: number;
+  /** A sentence or two are wanted, not a text: half of MODEL_MAX_OUTPUT_TOKENS are allowed, since many such are asked for at once. */
+  isShort?: boolean;
   /** 0 to 2; the provider's own when not set. */
   temperature?: number;
   /** How often the model is told what was wrong with its answer, 0 to 2; 2 when not set. */
@@ -102,19 +104,28 @@ export class ModelError extends Error {
   readonly retryable: boolean;
   /** What the failed calls cost, as far as it is known; null when nobody knows. */
   readonly costMicros: Micros | null;
+  /** Whether the cost is not known, or only as the most that it can be. */
+  readonly costUnknown: boolean;
   /** Milliseconds that the provider asked to wait. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
     code: ModelErrorCode,
     message: string,
-    options: { retryable?: boolean; costMicros?: Micros | null; retryAfterMs?: number; cause?: unknown } = {},
+    options: {
+      retryable?: boolean;
+      costMicros?: Micros | null;
+      costUnknown?: boolean;
+      retryAfterMs?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ModelError';
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.costMicros = options.costMicros === undefined ? 0 : options.costMicros;
+    this.costUnknown = this.costMicros === null || options.costUnknown === true;
     this.retryAfterMs = options.retryAfterMs;
   }
 }

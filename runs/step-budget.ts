@@ -33,6 +33,7 @@ export interface BegunAttempt {
 /** What an attempt is charged, and the item by which the journal does so in the commit of its end. */
 export interface Charge {
   micros: Micros;
+  /** Whether that is more than is known to have been spent. */
   unknown: boolean;
   items: JournalCharge[];
 }
@@ -103,7 +104,8 @@ export class StepBudget {
     const cost = outcome.ok ? (outcome.result.costMicros ?? silent) : costOfFailure(outcome.error);
     const held = begun.heldMicros;
     const item = this.#deps.ledger.charge(requestOf(session, step, begun.row.attempts), held !== null, cost);
-    return { micros: cost ?? held ?? 0, unknown: cost === null, items: item ? [item] : [] };
+    const isBound = (outcome.ok ? outcome.result : outcome.error).costUnknown === true;
+    return { micros: cost ?? held ?? 0, unknown: cost === null || isBound, items: item ? [item] : [] };
   }
 
   /**

@@ -16,6 +16,8 @@ export interface ModelSettings {
   best: string;
   embedding: string;
   embeddingDimensions: number;
+  /** Tokens of one answer at most, thoughts included. */
+  maxOutputTokens: number;
   /** Calls at a time and calls begun within a minute, for each model. */
   concurrency: number;
   requestsPerMinute: number;
@@ -58,6 +60,7 @@ export const modelVariables = {
   MODEL_BEST: modelName.default('gemini-3.8-flash'),
   MODEL_EMBEDDING: modelName.default('gemini-embedding-2'),
   MODEL_EMBEDDING_DIMENSIONS: range(1, 3_072, 768),
+  MODEL_MAX_OUTPUT_TOKENS: range(1_024, 65_536, 8_192),
   MODEL_CONCURRENCY: range(1, 1_000, 8),
   MODEL_REQUESTS_PER_MINUTE: range(1, 100_000, 300),
   MODEL_PRICES_FILE: z.string().optional(),
@@ -104,6 +107,7 @@ export function modelSettings(values: Values): ModelSettings {
     best: values.MODEL_BEST,
     embedding: values.MODEL_EMBEDDING,
     embeddingDimensions: values.MODEL_EMBEDDING_DIMENSIONS,
+    maxOutputTokens: values.MODEL_MAX_OUTPUT_TOKENS,
     concurrency: values.MODEL_CONCURRENCY,
     requestsPerMinute: values.MODEL_REQUESTS_PER_MINUTE,
     pricesFile: values.MODEL_PRICES_FILE ?? null,

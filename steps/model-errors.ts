@@ -13,10 +13,11 @@ const LONGEST_WAIT_MS = 15_000;
  */
 export function asModelFailure(error: unknown): unknown {
   if (!(error instanceof ModelError)) return error;
-  const { code, message, retryable, retryAfterMs, costMicros } = error;
+  const { code, message, retryable, retryAfterMs, costMicros, costUnknown } = error;
   return new StepError(code, message, {
     retryable,
     costMicros,
+    costUnknown,
     cause: error,
     worked: costMicros === 0 ? 'no' : 'maybe',
     ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.min(retryAfterMs, LONGEST_WAIT_MS) }),

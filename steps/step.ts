@@ -83,6 +83,8 @@ export interface StepResult {
   counts: Partial<Record<Metric, number>>;
   /** What the engine says it cost; null when it does not say. */
   costMicros: Micros | null;
+  /** Whether `costMicros` is only the most that it can have been. */
+  costUnknown?: boolean;
   /** What later steps may refer to; the engine's answer cut down to a bounded summary. */
   output: JsonObject;
   /** The engine only pretended (`dry_run`). */
@@ -94,6 +96,8 @@ export interface StepErrorOptions {
   cause?: unknown;
   /** What the failed attempt cost, as the engine reported it. */
   costMicros?: Micros | null;
+  /** Whether `costMicros` is only the most that it can have been. */
+  costUnknown?: boolean;
   /**
    * Whether the engine may have worked: `no` (never reached, or refused), `maybe` (it was asked and nothing is
    * known). `maybe` without a cost charges the reservation, and makes a `once` step `unknown`.
@@ -112,6 +116,7 @@ export class StepError extends Error {
   readonly code: string;
   readonly retryable: boolean;
   readonly costMicros: Micros | null;
+  readonly costUnknown: boolean;
   readonly worked: 'no' | 'maybe';
   readonly retryAfterMs: number | undefined;
   readonly definite: boolean;
@@ -123,6 +128,7 @@ export class StepError extends Error {
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.costMicros = options.costMicros ?? null;
+    this.costUnknown = options.costUnknown ?? false;
     this.worked = options.worked ?? 'maybe';
     this.retryAfterMs = options.retryAfterMs;
     this.definite = options.definite ?? true;

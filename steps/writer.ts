@@ -38,7 +38,7 @@ async function execute(kind: ArtifactKind, context: ModelStepContext): Promise<S
   const watch = new AskedWatch();
   try {
     const commission = { runId, stepName, attempt, assignment, at: iso(clock.now()) };
-    const { artifact, costMicros } = await write(kind, commission, model, {
+    const { artifact, costMicros, costUnknown } = await write(kind, commission, model, {
       signal,
       deadline,
       clock,
@@ -48,6 +48,7 @@ async function execute(kind: ArtifactKind, context: ModelStepContext): Promise<S
       outcome: 'completed',
       counts: {},
       costMicros,
+      costUnknown,
       output: { artifact: artifact as unknown as JsonObject },
     };
   } catch (error) {

@@ -27,7 +27,6 @@ export interface Agent<Kind extends ArtifactKind> {
   schema: z.ZodType<ArtifactContent[Kind]>;
   /** What this agent is to write, in our own words. */
   task: string;
-  maxOutputTokens: number;
 }
 
 /** Said to every agent, before what it is to write. */
@@ -60,6 +59,5 @@ export function requestOf<Kind extends ArtifactKind>(
     instructions: [...RULES, ...(revision ? REVISION : []), agent.task].join('\n'),
     input: { brief, ...(agent.kind === 'social' ? { channels } : {}), ...revision } as unknown as JsonObject,
     schema: agent.schema,
-    maxOutputTokens: agent.maxOutputTokens,
   };
 }

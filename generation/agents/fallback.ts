@@ -25,6 +25,14 @@ export interface Answered<T> {
   tier: ModelTier;
   /** Of both models, in micro-dollars; a call that was broken off at the most that it can have cost. */
   costMicros: Micros;
+  /** Whether a call was broken off, so that the cost is only the most that it can be. */
+  costUnknown: boolean;
+}
+
+/** What the best model cost without an answer that can be used. */
+interface Lost {
+  lostMicros: Micros;
+  isBound: boolean;
 }
 
 /** Made once, because an error is dear to make; nobody sees them. */
@@ -35,7 +43,7 @@ type RequestOf<T> = (tier: ModelTier) => GenerateRequest<T>;
 
 export async function askFast<T>(model: Model, request: RequestOf<T>, call: AskedInTime): Promise<Answered<T>> {
   const answer = await model.generate(request('fast'), callOf(call));
-  return { answer, tier: 'fast', costMicros: answer.costMicros };
+  return { answer, tier: 'fast', costMicros: answer.costMicros, costUnknown: false };
 }
 
 const callOf = ({ signal, deadline, onSent }: AskedInTime): ModelCall => ({
@@ -45,26 +53,31 @@ const callOf = ({ signal, deadline, onSent }: AskedInTime): ModelCall => ({
 });
 
 /**
- * Asks the best model, and the quick one when the best has not answered within half of the time, asks for a wait, or is known to be
- * paused for longer than that. Every other failure is left to the next try.
+ * Asks the best model, and the quick one when the best has not answered within half of the time, asks for a wait, is known to be paused
+ * for longer than that, or was cut off. Every other failure is left to the next try.
  * @throws like the model, with what both cost; the signal's reason on abort
  */
 export async function askBestThenFast<T>(model: Model, request: RequestOf<T>, call: AskedInTime): Promise<Answered<T>> {
   const best = await askBest(model, request('best'), call);
-  if ('answer' in best) return { ...best, tier: 'best', costMicros: best.answer.costMicros };
+  if ('answer' in best) return { ...best, tier: 'best', costMicros: best.answer.costMicros, costUnknown: false };
   try {
     const { answer } = await askFast(model, request, call);
-    return { answer, tier: 'fast', costMicros: answer.costMicros + best.lostMicros };
+    const costMicros = answer.costMicros + best.lostMicros;
+    return { answer, tier: 'fast', costMicros, costUnknown: best.isBound };
   } catch (error) {
-    throw error instanceof ModelError ? withCostBefore(error, best.lostMicros) : error;
+    throw error instanceof ModelError ? withCostBefore(error, best.lostMicros, best.isBound) : error;
   }
 }
+
+/** What the quick model may do better at once: it has limits of its own, and thinks less before it writes. */
+const isForTheQuick = ({ code, retryAfterMs }: ModelError) =>
+  code === 'MODEL_RATE_LIMITED' || code === 'MODEL_TRUNCATED' || retryAfterMs !== undefined;
 
 async function askBest<T>(
   model: Model,
   request: GenerateRequest<T>,
   call: AskedInTime,
-): Promise<{ answer: Generated<T> } | { lostMicros: Micros }> {
+): Promise<{ answer: Generated<T> } | Lost> {
   const { signal, deadline, clock } = call;
   const patience = Math.max(0, (deadline - clock.now()) * BEST_SHARE);
   const [slow, done] = [new AbortController(), new AbortController()];
@@ -85,10 +98,12 @@ async function askBest<T>(
     return { answer };
   } catch (error) {
     signal.throwIfAborted();
-    const most = () => (isSent ? model.estimate(request) : 0);
-    if (error instanceof ModelError && (error.code === 'MODEL_RATE_LIMITED' || error.retryAfterMs !== undefined))
-      return { lostMicros: error.costMicros ?? most() };
-    if (slow.signal.aborted) return { lostMicros: most() };
+    const most = (): Lost => ({ lostMicros: isSent ? model.estimate(request) : 0, isBound: isSent });
+    if (error instanceof ModelError && isForTheQuick(error)) {
+      const { costMicros, costUnknown } = error;
+      return costMicros === null ? most() : { lostMicros: costMicros, isBound: costUnknown };
+    }
+    if (slow.signal.aborted) return most();
     throw error;
   } finally {
     done.abort(ENDED);

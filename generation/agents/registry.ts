@@ -7,7 +7,6 @@ const copy: Agent<'copy'> = {
   task:
     'Write the main piece: a headline, if it helps a subheadline, a body of two to four short paragraphs that begins with ' +
     'what matters to the audience, and one call to action that asks for one thing.',
-  maxOutputTokens: 4_096,
 };
 
 const social: Agent<'social'> = {
@@ -17,7 +16,6 @@ const social: Agent<'social'> = {
     'Write one short post for each channel in "channels", in that order, each for itself and none a copy of another. Stay ' +
     "within the channel's own limit of characters (x: 280, hashtags included). Hashtags: few, without spaces. Give a " +
     'title only where the channel has one: email (the subject), youtube, reddit.',
-  maxOutputTokens: 4_096,
 };
 
 const poster: Agent<'poster'> = {
@@ -27,7 +25,6 @@ const poster: Agent<'poster'> = {
     'Design a poster in words: a headline of at most eight words, if it helps a tagline, the concept of the picture, its ' +
     'composition from foreground to background, a palette of two to five colours (the brand palette first), alternative text for people who ' +
     'cannot see it, and if it helps a call to action.',
-  maxOutputTokens: 2_048,
 };
 
 /** The agents that write for a brief, one line each. */

@@ -65,9 +65,13 @@ export async function write<Kind extends ArtifactKind>(
   { runId, stepName, attempt, assignment, at }: Commission,
   model: Model,
   call: AskedInTime,
-): Promise<{ artifact: WrittenArtifact<Kind>; costMicros: number }> {
+): Promise<{ artifact: WrittenArtifact<Kind>; costMicros: number; costUnknown: boolean }> {
   const request = (tier: ModelTier) => requestOf<Kind>(agents[kind], assignment, tier);
-  const { answer, tier, costMicros } = await (attempt > 1 ? askFast : askBestThenFast)(model, request, call);
+  const { answer, tier, costMicros, costUnknown } = await (attempt > 1 ? askFast : askBestThenFast)(
+    model,
+    request,
+    call,
+  );
   const before = assignment.prior?.artifacts.find((earlier) => earlier.kind === kind);
   const artifact: WrittenArtifact<Kind> = {
     id: derivedId(`${runId}/${stepName}`, timeOfId(runId)),
@@ -92,7 +96,7 @@ export async function write<Kind extends ArtifactKind>(
       facts: assignment.brief.facts.map(({ id }) => id),
     },
   };
-  return { artifact, costMicros };
+  return { artifact, costMicros, costUnknown };
 }
 
 function hashOf(brief: NormalizedBrief): string {

@@ -18,9 +18,6 @@ Say in "reason", in one sentence, why. If you are not sure, the answer is no.`;
 
 const AGAIN = `An earlier answer could not be used, since its quote does not stand in the candidate. Quote exactly, or answer no with an empty quote.`;
 
-/** An answer is yes or no, a quote and a sentence; what a model thinks counts too. */
-const MOST_TOKENS = 2_048;
-
 /** What the judge is told of a brief. Untrusted, as all of the input. */
 const briefFor = ({ objective, audience, product, tone, language, brandGuidelines, facts }: NormalizedBrief) => ({
   objective,
@@ -57,7 +54,7 @@ export function judgeRequest(
     input: { brief: briefFor(brief), candidate: { kind, texts } },
     schema: answerSchema,
     temperature: 0,
-    maxOutputTokens: MOST_TOKENS,
+    isShort: true,
     // There are many questions, and one without an answer only holds the artifact back.
     mostRepairs: 1,
   };

@@ -71,11 +71,21 @@ const HELD_BACK = /^(SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|MODEL_A
 const CUT_OFF = /^MAX_TOKENS$/;
 const ENDED = /^(STOP|FINISH_REASON_UNSPECIFIED)$/;
 
+function truncated({ model, usage }: ProviderAnswer, maxOutputTokens: number): string {
+  const thoughts = usage && usage.thoughts > 0 ? `, ${usage.thoughts} of them for its thoughts` : '';
+  return `${model} was cut off: it had used the ${maxOutputTokens} tokens allowed to an answer${thoughts}. Mend: raise MODEL_MAX_OUTPUT_TOKENS, or ask for less.`;
+}
+
 /**
  * Why an answer is none, since the SDKs do not throw; null when it is one.
  * @param costMicros of everything until now
+ * @param maxOutputTokens that it was allowed
  */
-export function refusalIn(answer: ProviderAnswer, costMicros: number | null): ModelError | null {
+export function refusalIn(
+  answer: ProviderAnswer,
+  costMicros: number | null,
+  maxOutputTokens: number,
+): ModelError | null {
   const { blockReason, finishReason, text } = answer;
   if (blockReason !== undefined)
     return new ModelError('MODEL_BLOCKED', `The provider did not let the prompt through (${blockReason}).`, {
@@ -84,9 +94,7 @@ export function refusalIn(answer: ProviderAnswer, costMicros: number | null): Mo
   if (finishReason !== undefined && HELD_BACK.test(finishReason))
     return new ModelError('MODEL_BLOCKED', `The provider held the answer back (${finishReason}).`, { costMicros });
   if (finishReason !== undefined && CUT_OFF.test(finishReason))
-    return new ModelError('MODEL_TRUNCATED', 'The answer was cut off at the most tokens allowed; allow more.', {
-      costMicros,
-    });
+    return new ModelError('MODEL_TRUNCATED', truncated(answer, maxOutputTokens), { costMicros });
   const ended = finishReason === undefined || ENDED.test(finishReason);
   if (ended && text.trim() !== '') return null;
   const why =

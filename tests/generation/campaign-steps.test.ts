@@ -213,6 +213,22 @@ describe('a run of such a campaign', () => {
     expect([run.status, engine.requests.length]).toEqual(['partial', 1]);
   });
 
+  test('says of a step that a model was broken off in it that its cost is not known', async () => {
+    model.script['brief.copy'] = ['hang', 'write'];
+    const { id } = await harness.createCampaign({
+      name: 'C',
+      steps: [{ engine: 'copy', params }],
+      budget: { daily: 1 },
+    });
+    const ended = harness.runToEnd(id);
+    while (model.asked('brief.copy') === 0) await new Promise((resolve) => setImmediate(resolve));
+    await harness.clock.advance(30_000);
+    const { run, steps } = await ended;
+    const cost_micros = model.estimate() + model.cost;
+    expect(steps).toMatchObject([{ status: 'completed', cost_micros, cost_unknown: true }]);
+    expect(run).toMatchObject({ total_cost_micros: cost_micros, cost_unknown: true });
+  });
+
   test('holds for a step what its calls can cost at most, whatever they cost before', async () => {
     const steps = [
       { engine: 'copy', params },

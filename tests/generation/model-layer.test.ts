@@ -129,6 +129,51 @@ describe('the estimate', () => {
   });
 });
 
+describe('the length of an answer', () => {
+  const allowed = () =>
+    world.sandbox.requests.map(
+      ({ body }) => (body as { generationConfig: { maxOutputTokens: number } }).generationConfig.maxOutputTokens,
+    );
+
+  test.each<[string | undefined, number, number]>([
+    [undefined, 8_192, 4_096],
+    ['20000', 20_000, 10_000],
+    ['1024', 1_024, 4_096],
+  ])(
+    'is that of MODEL_MAX_OUTPUT_TOKENS=%s: %d, and %d of a short one, as the estimate has it',
+    async (value, most, short) => {
+      const model = world.make('genai', value === undefined ? {} : { env: { MODEL_MAX_OUTPUT_TOKENS: value } });
+      await model.generate(request(), call());
+      await model.generate(request({ isShort: true }), call());
+      expect(allowed()).toEqual([most, short]);
+      // $2.50 for a million.
+      const none = model.estimate(request({ maxOutputTokens: 0 }));
+      expect(model.estimate(request()) - none).toBe(most * 2.5);
+      expect(model.estimate(request({ isShort: true })) - none).toBe(short * 2.5);
+    },
+  );
+
+  test.each(['1023', '65537', 'many'])('may not be %s', (value) => {
+    expect(() => world.make('genai', { env: { MODEL_MAX_OUTPUT_TOKENS: value } })).toThrow(
+      expect.objectContaining({ details: [expect.objectContaining({ path: 'MODEL_MAX_OUTPUT_TOKENS' })] }),
+    );
+  });
+
+  test('that was not enough is told in the failure and in the log, with what to raise', async () => {
+    const warn = jest.fn();
+    const model = world.make('genai', { logger: { ...silentLogger, warn } });
+    const usage = { promptTokenCount: 100, thoughtsTokenCount: 8_000, candidatesTokenCount: 192 };
+    world.sandbox.script(LABEL, { kind: 'truncated', usage });
+    const { code, message } = await failureOf(model.generate(request(), call()));
+    expect(code).toBe('MODEL_TRUNCATED');
+    expect(message).toContain('8192 tokens allowed to an answer, 8000 of them for its thoughts');
+    expect(message).toContain('raise MODEL_MAX_OUTPUT_TOKENS');
+    expect(warn.mock.calls).toEqual([
+      ['Answer of a model was cut off', { task: TASK, maxOutputTokens: 8_192, error: message }],
+    ]);
+  });
+});
+
 describe('the layer', () => {
   test('counts answers, repairs, failures and money', async () => {
     const model = world.make('genai');

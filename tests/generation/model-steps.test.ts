@@ -105,7 +105,7 @@ describe('a writer', () => {
     const costMicros = model.estimate() + model.cost;
     expect(outcome).toMatchObject({
       ok: true,
-      result: { costMicros, output: { artifact: { cost: costMicros / 1e6 } } },
+      result: { costMicros, costUnknown: true, output: { artifact: { cost: costMicros / 1e6 } } },
     });
     expect(outcome.ok && provenance(outcome.result.output)).toMatchObject({ tier: 'fast', attempt: 1 });
     expect(clock.sleeping).toBe(0);
@@ -119,7 +119,7 @@ describe('a writer', () => {
     const { model, clock } = setUp();
     model.script['brief.copy'] = [limited(wait), 'write'];
     const outcome = await attemptOf('copy', { model, clock });
-    expect(outcome).toMatchObject({ ok: true, result: { costMicros: model.cost } });
+    expect(outcome).toMatchObject({ ok: true, result: { costMicros: model.cost, costUnknown: false } });
     expect(outcome.ok && provenance(outcome.result.output)).toMatchObject({ tier: 'fast' });
   });
 
@@ -145,7 +145,24 @@ describe('a writer', () => {
     const work = attemptOf('copy', { model, clock });
     await until(() => model.asked('brief.copy') === 1);
     await clock.advance(10_000);
-    expect(await work).toMatchObject({ error: { code: 'MODEL_TRUNCATED', costMicros: model.estimate() + 300 } });
+    expect(await work).toMatchObject({
+      error: { code: 'MODEL_TRUNCATED', costMicros: model.estimate() + 300, costUnknown: true },
+    });
+  });
+
+  test('whose best model was cut off has the quick one at once, and pays for both', async () => {
+    const { model, clock } = setUp();
+    model.script['brief.copy'] = [new ModelError('MODEL_TRUNCATED', 'cut off', { costMicros: 300 }), 'write'];
+    const outcome = await attemptOf('copy', { model, clock });
+    expect(outcome).toMatchObject({ ok: true, result: { costMicros: 300 + model.cost, costUnknown: false } });
+    expect(model.requests.map(({ tier }) => tier)).toEqual(['best', 'fast']);
+  });
+
+  test('leaves the length of its answer to the configuration, and so does the judge', async () => {
+    const { model, clock } = setUp();
+    for (const engine of ['copy', 'social', 'poster', 'audit']) await attemptOf(engine, { model, clock });
+    expect(new Set(model.requests.map(({ maxOutputTokens }) => maxOutputTokens))).toEqual(new Set([undefined]));
+    for (const { task, isShort } of model.requests) expect(isShort === true).toBe(task === 'audit.judge');
   });
 
   test('whose best model fails otherwise leaves it to the next try, which has the quick one', async () => {

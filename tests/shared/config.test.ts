@@ -194,6 +194,7 @@ describe('the configuration', () => {
       best: 'gemini-3.8-flash',
       embedding: 'gemini-embedding-2',
       embeddingDimensions: 768,
+      maxOutputTokens: 8_192,
       concurrency: 8,
       requestsPerMinute: 300,
       pricesFile: null,
