@@ -268,6 +268,26 @@ describe('an audit whose judge is silent', () => {
   });
 });
 
+describe('an audit by a hosted model', () => {
+  test.each([
+    ['429 with a wait', { kind: 'status', status: 429, retryAfter: '1' }],
+    ['503', { kind: 'status', status: 503 }],
+  ] as const)('outlasts a single %s', async (_, reply) => {
+    const no = { answer: false, quote: '', reason: 'Nothing of the kind.' };
+    const world = await makeWorld({ writers: { 'audit-judge': () => no } });
+    world.sandbox.script('audit-judge', reply);
+    const { clock } = world;
+    const work = attemptOf('audit', { model: world.make('genai', { templates }), clock });
+    // The step's own end, the judge's end, and the wait.
+    await until(() => clock.sleeping >= 3);
+    await clock.advance(1_000);
+    // The template in the copy fails the verdict, and with it the step; but it is judged.
+    const outcome = await work;
+    expect(outcome).toMatchObject({ error: { code: 'AUDIT_FAILED', output: { judged: 'complete', unanswered: [] } } });
+    await world.close();
+  });
+});
+
 describe.each(['copy', 'audit'])('a step %s that never got to ask', (engine) => {
   const limitedWorld = async (env: Record<string, string>) => {
     const world = await makeWorld({ writers: {} });

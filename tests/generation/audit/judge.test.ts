@@ -255,7 +255,8 @@ describe('the judge', () => {
     });
     const patience = { clock, untilMs: clock.now() + 10_000 };
     const work = auditArtifacts(brief, [copyOf(BODY)], { model, signal: new AbortController().signal, patience });
-    while (model.asked.length < countOf(copyOf(BODY))) await new Promise((resolve) => setImmediate(resolve));
+    for (let turns = 0; turns < 1_000 && model.asked.length < countOf(copyOf(BODY)); turns += 1)
+      await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(waitedMs - 1);
     expect(model.asked).toHaveLength(countOf(copyOf(BODY)));
     await clock.advance(1);
