@@ -71,6 +71,7 @@ export class KnowledgeBase {
     this.#vectors = new Vectors({ ...dependencies, embedders: [embedder, ...formerEmbedders] });
     this.#search = new Search({
       records,
+      clock,
       logger,
       embedderOf: (space) => this.#vectors.embedderOf(space),
       isPossible: () => this.#canEmbed(),

@@ -3,19 +3,21 @@ import {
   type FactFilter,
   findByMeaning,
   findByWords,
-  type MeaningHit,
   type PresentedFact,
   presentFacts,
   type WordHit,
 } from '../database/queries/knowledge.ts';
 import type { Records } from '../database/records.ts';
 import type { KnowledgeSpaceRow } from '../database/tables-knowledge.ts';
-import { AppError, messageOf } from '../shared/errors.ts';
+import type { Clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
 import type { Logger } from '../shared/logger.ts';
 import { aliasesOf, clean } from './clean.ts';
 import type { Embedder } from './embedder.ts';
+import { type Fused, fuse, type Highlight, highlightsOf } from './fusion.ts';
 import { LONGEST_QUERY } from './limits.ts';
-import { isFunctionWord, wordsOf } from './words.ts';
+import { MeaningError } from './meaning-error.ts';
+import { within } from './within.ts';
 
 export type SearchMode = 'hybrid' | 'words' | 'meaning';
 
@@ -35,12 +37,6 @@ export interface SearchHit {
   meaning: { rank: number; distance: number } | null;
 }
 
-/** Where a matched word stands in the text of the fact, in UTF-16 units. */
-export interface Highlight {
-  from: number;
-  to: number;
-}
-
 export interface SearchAnswer {
   /** How it was searched, which is not how it was asked when `note` says so. */
   mode: SearchMode;
@@ -52,6 +48,7 @@ export interface SearchAnswer {
 
 export interface SearchDependencies {
   records: Records;
+  clock: Clock;
   logger: Logger;
   embedderOf(space: { model: string; dimensions: number }): Embedder | undefined;
   isPossible(): Promise<boolean>;
@@ -59,17 +56,13 @@ export interface SearchDependencies {
 
 /** From each side, so many are looked at. */
 const DEPTH = 50;
-/** The constant of reciprocal rank fusion, as its authors chose it. */
-const RANK_CONSTANT = 60;
 const KEPT_QUERIES = 500;
+/** The vector of a query is waited for so long, in milliseconds: who searches would rather have what words find. */
+const PATIENCE_MS = 2_000;
 /** A query written with signs of web searches: a phrase, a word left out, a choice. */
 const SIGNS = /"[^"]+"|(^|\s)-\p{L}|\sOR\s/u;
 
-/**
- * Searches facts by words, by meaning, or both. Both are put together by reciprocal rank fusion: a fact's score is the sum of
- * weight / (60 + rank) over the lists that hold it (Cormack, Clarke and Büttcher, Reciprocal Rank Fusion Outperforms Condorcet and
- * Individual Rank Learning Methods, SIGIR 2009).
- */
+/** Searches facts by words, by meaning, or both, put together by reciprocal rank fusion. */
 export class Search {
   readonly #deps: SearchDependencies;
   readonly #vectors = new LRUCache<string, number[]>({ max: KEPT_QUERIES });
@@ -79,13 +72,14 @@ export class Search {
   }
 
   /**
-   * Any text is a query. Without `mode` both ways are used, and words alone where meaning cannot be; the answer says so.
+   * Any text is a query. Without `mode` both ways are used, and words alone where meaning cannot be, or as soon as the signal aborts;
+   * the answer says so.
    * @throws {AppError} with mode `meaning`: KNOWLEDGE_NO_VECTORS (501), KNOWLEDGE_NO_SPACE (409), KNOWLEDGE_MODEL_AWAY (503)
    */
   async find(request: SearchRequest, signal: AbortSignal): Promise<SearchAnswer> {
     const { mode = 'hybrid', limit = 10 } = request;
     const query = clean(request.query.slice(0, LONGEST_QUERY)).text;
-    if (!/[\p{L}\p{N}]/u.test(query)) return { mode, note: null, space: null, hits: [] };
+    if (!/[\p{L}\p{N}]/u.test(query)) return { mode, note: await this.#noteOf(request, null), space: null, hits: [] };
     const depth = Math.max(DEPTH, limit);
     const byWords = mode === 'meaning' ? Promise.resolve([]) : this.#byWords(query, request, depth);
     // Both are waited for, lest one fails with nobody looking.
@@ -96,10 +90,24 @@ export class Search {
     if (words.status === 'rejected') throw words.reason;
     if (meaning.status === 'rejected') {
       if (mode === 'meaning' || !(meaning.reason instanceof MeaningError)) throw meaning.reason;
-      return this.#answer('words', meaning.reason.message, null, fuse(query, words.value, []), limit);
+      const fused = fuse(query, words.value, []);
+      return this.#answer('words', await this.#noteOf(request, meaning.reason.message, fused), null, fused, limit);
     }
     const { space, hits } = meaning.value ?? { space: null, hits: [] };
-    return this.#answer(mode, null, space, fuse(query, words.value, hits), limit);
+    const fused = fuse(query, words.value, hits);
+    return this.#answer(mode, await this.#noteOf(request, null, fused), space, fused, limit);
+  }
+
+  /** With what is to be said when nothing was found: there may be no such collection. */
+  async #noteOf({ collection }: FactFilter, note: string | null, fused: readonly Fused[] = []): Promise<string | null> {
+    if (collection === undefined || fused.length > 0) return note;
+    const files = await this.#deps.records.select('knowledge_ingests', {
+      where: [{ column: 'collection', op: 'eq', value: collection }],
+      columns: ['id'],
+      limit: 1,
+    });
+    const none = files.length > 0 ? null : `No collection is called "${collection}".`;
+    return [none, note].filter((part) => part !== null).join(' ') || null;
   }
 
   async #answer(
@@ -166,99 +174,16 @@ export class Search {
     const known = this.#vectors.get(key);
     if (known) return known;
     try {
-      const { vectors } = await embedder.embed([query], signal);
+      const { vectors } = await within(this.#deps.clock, PATIENCE_MS, signal, (patience) =>
+        embedder.embed([query], patience),
+      );
       const [vector = []] = vectors;
       this.#vectors.set(key, vector);
       return vector;
     } catch (error) {
-      signal.throwIfAborted();
-      this.#deps.logger.warn('A query could not be embedded', { model: space.model, error });
+      // Nobody waits for it any more, or the service stops: no fault of the model.
+      if (!signal.aborted) this.#deps.logger.warn('A query could not be embedded', { model: space.model, error });
       throw new MeaningError('KNOWLEDGE_MODEL_AWAY', messageOf(error));
     }
   }
-}
-
-type MeaningCode = 'KNOWLEDGE_NO_VECTORS' | 'KNOWLEDGE_NO_SPACE' | 'KNOWLEDGE_MODEL_AWAY';
-
-const WHY: Record<MeaningCode, { status: number; message: string; mend: string }> = {
-  KNOWLEDGE_NO_VECTORS: {
-    status: 501,
-    message: 'The database has no pgvector, which search by meaning needs; words are searched everywhere.',
-    mend: 'use mode=words, or install pgvector 0.8 or later in the database and start the service again',
-  },
-  KNOWLEDGE_NO_SPACE: {
-    status: 409,
-    message: 'There are no vectors yet of a model that this service has; words are searched meanwhile.',
-    mend: 'use mode=words, or wait until GET /api/knowledge shows that the vectors are complete',
-  },
-  KNOWLEDGE_MODEL_AWAY: {
-    status: 503,
-    message: 'The embedding model does not answer; words are searched meanwhile.',
-    mend: 'use mode=words, or try again later',
-  },
-};
-
-class MeaningError extends AppError {
-  constructor(code: MeaningCode, cause?: unknown) {
-    const { status, message, mend } = WHY[code];
-    super(code, status, message, {
-      cause,
-      retryable: status === 503,
-      details: [{ path: 'mode', message: 'meaning cannot be searched now', mend }],
-    });
-  }
-}
-
-/**
- * How much the rank by words counts, where that by meaning counts 1: three times as much for a fact that holds every word of the
- * query, a third for one that holds a third of them. Whoever writes the very words of a fact wants that fact; a question in other words
- * finds one of them in many. Tried on the set of `npm run eval`, which finds more so than with equal weights.
- */
-function wordsWeight({ matched }: WordHit, asked: number): number {
-  return 3 * Math.min(1, matched.length / Math.max(1, asked)) ** 2;
-}
-
-interface Fused {
-  id: string;
-  score: number;
-  word: { rank: number; hit: WordHit } | null;
-  near: { rank: number; hit: MeaningHit } | null;
-}
-
-function fuse(query: string, words: readonly WordHit[], meaning: readonly MeaningHit[]): Fused[] {
-  const asked = new Set(
-    wordsOf(query)
-      .filter((word) => !isFunctionWord(word))
-      .map(({ plain }) => plain),
-  ).size;
-  const found = new Map<string, Fused>();
-  const entry = (id: string) => {
-    const known = found.get(id) ?? { id, score: 0, word: null, near: null };
-    found.set(id, known);
-    return known;
-  };
-  for (const [at, hit] of words.entries()) {
-    const fused = entry(hit.id);
-    fused.word = { rank: at + 1, hit };
-    fused.score += wordsWeight(hit, asked) / (RANK_CONSTANT + at + 1);
-  }
-  for (const [at, hit] of meaning.entries()) {
-    const fused = entry(hit.id);
-    fused.near = { rank: at + 1, hit };
-    fused.score += 1 / (RANK_CONSTANT + at + 1);
-  }
-  return [...found.values()].toSorted((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
-}
-
-/** Follows the marks of a headline through the text that it was made of; Postgres may have left something out of it. */
-function highlightsOf(text: string, headline: string): Highlight[] {
-  const highlights: Highlight[] = [];
-  let at = 0;
-  for (const [index, part] of headline.split(/[\uE000\uE001]/).entries()) {
-    const from = text.startsWith(part, at) ? at : text.indexOf(part, at);
-    if (from < 0) continue;
-    at = from + part.length;
-    if (index % 2 === 1) highlights.push({ from, to: at });
-  }
-  return highlights;
 }

@@ -6,9 +6,8 @@ import { type Clock, iso } from '../shared/clock.ts';
 import type { EventBus } from '../shared/events.ts';
 import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/logger.ts';
-import type { Micros } from '../shared/money.ts';
-import { type Embedder, refusesTexts } from './embedder.ts';
-import { embeddedText } from './fact.ts';
+import { embedAll, type Made, type Text } from './embed-all.ts';
+import type { Embedder } from './embedder.ts';
 
 export interface VectorsDependencies {
   records: Records;
@@ -19,12 +18,6 @@ export interface VectorsDependencies {
   leaseMs: number;
   /** The one that is wanted, first; others answer for spaces that are still in use. */
   embedders: readonly [Embedder, ...Embedder[]];
-}
-
-interface Text {
-  content_hash: string;
-  context: string;
-  text: string;
 }
 
 /** Texts that are asked for at a time, and those whose vectors are stored together. */
@@ -191,7 +184,7 @@ export class Vectors {
   async #embed(embedder: Embedder, texts: readonly Text[], signal: AbortSignal): Promise<Made | null> {
     const { logger, clock } = this.#deps;
     try {
-      const made = await embedAll(embedder, texts, signal);
+      const made = await embedAll(embedder, texts, clock, signal);
       this.#failures = 0;
       return made;
     } catch (error) {
@@ -220,39 +213,5 @@ export class Vectors {
     for (const ingestId of ids) events.emit('knowledge.progress', { ingestId });
     await records.call<number>('knowledge_take_statistics', {});
     await this.complete();
-  }
-}
-
-interface Made {
-  vectors: { text: Text; vector: number[] }[];
-  refused: Text[];
-  costMicros: Micros;
-}
-
-/**
- * The vectors of all texts that the model takes. When it refuses some, they are looked for by halves; but a model that does not
- * even take a plain word is at fault itself, and then this rejects with what it said.
- */
-async function embedAll(embedder: Embedder, texts: readonly Text[], signal: AbortSignal): Promise<Made> {
-  try {
-    const { vectors, costMicros } = await embedder.embed(texts.map(embeddedText), signal);
-    // Stored as if it were there, a vector that does not fit would be missing for good.
-    if (vectors.length !== texts.length || vectors.some((vector) => vector.length !== embedder.dimensions))
-      throw new Error(`The embedding model answered with vectors of other dimensions than ${embedder.dimensions}.`);
-    return { vectors: texts.map((text, at) => ({ text, vector: vectors[at] ?? [] })), refused: [], costMicros };
-  } catch (error) {
-    if (signal.aborted || !refusesTexts(error)) throw error;
-    if (texts.length === 1) {
-      const { costMicros } = await embedder.embed(['word'], signal);
-      return { vectors: [], refused: [...texts], costMicros };
-    }
-    const middle = Math.ceil(texts.length / 2);
-    const first = await embedAll(embedder, texts.slice(0, middle), signal);
-    const second = await embedAll(embedder, texts.slice(middle), signal);
-    return {
-      vectors: [...first.vectors, ...second.vectors],
-      refused: [...first.refused, ...second.refused],
-      costMicros: first.costMicros + second.costMicros,
-    };
   }
 }

@@ -88,7 +88,10 @@ const found = z.strictObject({
   success,
   query: z.string(),
   mode: mode.meta({ description: 'How it was searched: `words` for `hybrid` where meaning cannot be.' }),
-  note: z.string().nullable().meta({ description: 'Why it was searched otherwise than asked.' }),
+  note: z
+    .string()
+    .nullable()
+    .meta({ description: 'Why it was searched otherwise than asked, or that there is no such collection.' }),
   space: searchedSpace.nullable().meta({ description: 'The model whose vectors were compared.' }),
   hits: z.array(hit),
 });
@@ -110,8 +113,10 @@ const search = operation({
   }),
   answers: { 200: { description: 'Best first.', schema: found } },
   failures: { 409: ['KNOWLEDGE_NO_SPACE'], 501: ['KNOWLEDGE_NO_VECTORS'], 503: ['KNOWLEDGE_MODEL_AWAY'] },
-  async handle({ query: { q, ...asked } }, { knowledge }) {
-    const { hits, ...how } = await knowledge.search({ query: q, ...asked });
+  async handle({ query: { q, ...asked }, request }, { knowledge }) {
+    const left = new AbortController();
+    request.res?.once('close', () => left.abort());
+    const { hits, ...how } = await knowledge.search({ query: q, ...asked }, left.signal);
     const body: z.infer<typeof found> = { success: true, query: q, ...how, hits: hits.map(presentHit) };
     return { status: 200, body };
   },

@@ -1,6 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import request from 'supertest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { wordEmbedder } from '../support/embedder.ts';
 import { makeApi } from '../support/api.ts';
 import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
@@ -71,6 +75,34 @@ test('a file is sent, worked on and asked for: by its ingest, its facts, a searc
     collections: [{ collection: 'acme', facts: 2, types: { offer: 2 } }],
     meaning: { possible: true, spaces: [{ state: 'active', pending: 0 }] },
   });
+});
+
+test('a search whose client has left ends', async () => {
+  let given: AbortSignal | undefined;
+  const asked = Promise.withResolvers<void>();
+  const hanging = baseOn(records, {
+    embedder: {
+      ...wordEmbedder(),
+      embed(_texts, signal) {
+        given = signal;
+        asked.resolve();
+        return new Promise(() => undefined);
+      },
+    },
+  });
+  const server = createServer(makeApi(records, { knowledge: hanging }).app).listen(0, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    socket.write('GET /api/knowledge/search?q=bread HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+    await asked.promise;
+    const ended = new Promise((resolve) => given?.addEventListener('abort', resolve));
+    socket.destroy();
+    await ended;
+    expect(given?.aborted).toBe(true);
+  } finally {
+    server.close();
+  }
 });
 
 test('broken rows are listed by line with a way to mend them, page by page', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
 import { localEmbedder } from '../../knowledge/local-embedder.ts';
+import { TestClock } from '../support/clock.ts';
 import { wordEmbedder } from '../support/embedder.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { baseOn, ingest } from './base-support.ts';
@@ -8,9 +9,17 @@ import { baseOn, ingest } from './base-support.ts';
 let records: MemoryRecords;
 let base: KnowledgeBase;
 const embedder = wordEmbedder();
+const clock = new TestClock();
+/** While it is true the model neither answers nor heeds a signal. */
+let isHanging = false;
 beforeAll(async () => {
   records = await memoryRecords({ vectors: true });
-  base = baseOn(records, { embedder });
+  const hanging = {
+    ...embedder,
+    embed: (texts: readonly string[], signal: AbortSignal) =>
+      isHanging ? new Promise<never>(() => undefined) : embedder.embed(texts, signal),
+  };
+  base = baseOn(records, { embedder: hanging, clock });
   await base.embed();
   await ingest(
     base,
@@ -150,6 +159,34 @@ describe('by both', () => {
       expect(await found('travel mug', { mode, collection: 'nobody' })).toEqual([]);
     },
   );
+
+  test('a model that hangs is waited for two seconds, and not at all once nobody waits for the answer', async () => {
+    isHanging = true;
+    try {
+      const hybrid = base.search({ query: 'hail insurance now' });
+      const meaning = base.search({ query: 'hail insurance now', mode: 'meaning' }).catch((error: unknown) => error);
+      await clock.untilSleeping(2);
+      await clock.advance(2_000);
+      const answer = await hybrid;
+      expect(answer).toMatchObject({ mode: 'words', note: expect.stringContaining('does not answer'), space: null });
+      expect(answer.hits[0]?.fact.text).toBe('Our automobile insurance covers hail.');
+      expect(await meaning).toMatchObject({ code: 'KNOWLEDGE_MODEL_AWAY', status: 503 });
+      const left = new AbortController();
+      const unheard = base.search({ query: 'hail insurance now' }, left.signal);
+      await clock.untilSleeping();
+      left.abort();
+      expect(await unheard).toMatchObject({ mode: 'words' });
+      expect(clock.sleeping).toBe(0);
+    } finally {
+      isHanging = false;
+    }
+  });
+
+  test.each(['words', 'meaning', 'hybrid'] as const)('a collection that does not exist is told by %s', async (mode) => {
+    const { hits, note } = await base.search({ query: 'mug', mode, collection: 'nobody' });
+    expect([hits, note]).toEqual([[], 'No collection is called "nobody".']);
+    expect((await base.search({ query: 'xyzzy', mode: 'words', collection: 'other' })).note).toBeNull();
+  });
 
   test('while the model is away words answer and say so, and meaning alone is refused', async () => {
     embedder.fail = new Error('model away');

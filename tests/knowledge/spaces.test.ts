@@ -126,6 +126,32 @@ describe('with pgvector', () => {
     expect((await base.overview()).spaces).toMatchObject([{ pending: 1, refused: 0 }]);
   });
 
+  test('a model that hangs over some texts is left after a minute, rested, and asked again', async () => {
+    const working = wordEmbedder();
+    let isHanging = true;
+    const clock = new TestClock();
+    const base = baseOn(records, {
+      clock,
+      embedder: {
+        ...working,
+        embed: (texts, signal) => (isHanging ? new Promise(() => undefined) : working.embed(texts, signal)),
+      },
+    });
+    await base.receive({ name: 'b', collection: 'default', format: 'text' }, lines(LINES.join('\n')));
+    await base.refine();
+    const filling = base.embed();
+    await clock.untilSleeping();
+    await clock.advance(60_000);
+    await filling;
+    expect((await base.overview()).spaces).toMatchObject([{ pending: 3, refused: 0 }]);
+    isHanging = false;
+    await base.embed();
+    expect(working.asked).toEqual([]);
+    await clock.advance(1_000);
+    await base.embed();
+    expect(await vectors()).toEqual([['words-of-test', 3]]);
+  });
+
   test('a text that the model refuses is found by words alone, and holds up no other', async () => {
     const picky = wordEmbedder();
     const base = baseOn(records, {
