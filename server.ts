@@ -43,6 +43,7 @@ import { logEvents } from './shared/event-log.ts';
 import { EventBus } from './shared/events.ts';
 import { type Logger, makeLogger, secretsOf } from './shared/logger.ts';
 import { originPolicy } from './shared/origins.ts';
+import { outliveReaders, stopRequest } from './shared/process.ts';
 import { makeEngineClient } from './steps/engine-client.ts';
 
 /** After these events there may be messages to send. */
@@ -249,22 +250,10 @@ function reportStartFailure(error: unknown): void {
   process.exitCode = 1;
 }
 
-/** Resolves with what asks the process to stop. */
-function stopRequest(logger: Logger): Promise<string> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
-    for (const fault of ['uncaughtException', 'unhandledRejection'] as const)
-      process.on(fault, (error: unknown) => {
-        logger.error('Unforeseen fault, stopping', { fault, error });
-        process.exitCode = 1;
-        resolve(fault);
-      });
-  });
-}
-
 async function start(): Promise<{ service: AsyncDisposableStack; logger: Logger } | null> {
   try {
     const config = loadConfig();
+    outliveReaders();
     const logger = makeLogger(config, secretsOf(config));
     if (config.hostRefused)
       logger.warn('HOST is ignored: without API_KEYS the service listens on loopback only', {

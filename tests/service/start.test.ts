@@ -96,6 +96,27 @@ describe('while it is being started', () => {
   }, 60_000);
 });
 
+describe('whoever reads the log', () => {
+  test('may go away: the service goes on without, and ends as it should', async () => {
+    const service = await start(environment('unread'));
+    service.process.stdout?.destroy();
+    service.process.stderr?.destroy();
+    const made = await service.post('/api/briefs', {
+      objective: 'Fill the tables',
+      audience: 'Neighbours',
+      product: 'Trattoria Sole, a restaurant',
+      tone: 'warm',
+    });
+    await service.until(async () => {
+      const { body } = await service.get(`/api/briefs/${String(made.body['runId'])}`);
+      return (body['brief'] as { state: string }).state === 'completed';
+    });
+    const ended = once(service.process, 'exit');
+    service.process.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  }, 60_000);
+});
+
 describe('a database that hangs', () => {
   test('leaves the ready check answering, with no, until it goes on', async () => {
     const url = throughProxy(await postgres.createEmptyDatabase());
