@@ -136,6 +136,8 @@ const SIGNS: Readonly<Record<Ruled, readonly (readonly [weight: number, sign: Re
 const TYPES = Object.keys(SIGNS) as Ruled[];
 /** Signs that count for less than this leave a text unclassified. */
 const LEAST = 2;
+/** What a heading that names a type counts for: less than one strong sign of another type in the text, more than any weaker one. */
+const NAMED_BY_HEADING = 3.5;
 
 export interface TypeJudgement {
   type: FactType;
@@ -145,8 +147,14 @@ export interface TypeJudgement {
 
 /**
  * What a fact is about. A type that its file names counts; else the signs in its heading and text decide, the same every time.
+ * @param headed the type that its heading names
  */
-export function typeOf(context: string, text: string, named: FactType | null): TypeJudgement {
+export function typeOf(
+  context: string,
+  text: string,
+  named: FactType | null,
+  headed: FactType | null = null,
+): TypeJudgement {
   if (named !== null && named !== 'unclassified')
     return { type: named, rank: 100 + TYPES.length - TYPES.indexOf(named) };
   const own = folded(text);
@@ -154,7 +162,7 @@ export function typeOf(context: string, text: string, named: FactType | null): T
   let best: Ruled | null = null;
   let most = LEAST - 1;
   for (const type of TYPES) {
-    const weight = weightOf(type, own) + Math.min(2, weightOf(type, heading));
+    const weight = weightOf(type, own) + (headed === type ? NAMED_BY_HEADING : Math.min(2, weightOf(type, heading)));
     if (weight > most) [best, most] = [type, weight];
   }
   return best === null ? { type: 'unclassified', rank: 0 } : { type: best, rank: TYPES.length - TYPES.indexOf(best) };

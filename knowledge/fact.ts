@@ -7,7 +7,7 @@ import { nameId } from './hash.ts';
 import { LONGEST_CONTEXT, LONGEST_FACT } from './limits.ts';
 import { nearKeyOf } from './near-duplicates.ts';
 import { excerpt, type LineProblem, type Row, type Segment } from './piece.ts';
-import { plainName } from './rows.ts';
+import { plainName, typeOfHeading } from './rows.ts';
 import { isSuspicious } from './suspicious.ts';
 
 /** A fact before it is compared with others. */
@@ -42,7 +42,7 @@ export function factOf(collection: string, segment: Segment): { draft: FactDraft
   const hidden = invisible || heading.invisible;
   const problem = hidden === '' ? null : unseen(segment.line, hidden);
   if (!/[\p{L}\p{N}]/u.test(said)) return { draft: null, problem };
-  const { type, rank } = typeOf(context, said, row?.type ?? null);
+  const { type, rank } = typeOf(context, said, row?.type ?? null, row ? null : typeOfHeading(context));
   const text = row ? withColumns(said, row) : said;
   return {
     problem,

@@ -23,6 +23,8 @@ const LF = 0x0a;
 const CR = 0x0d;
 /** No column of text can hold it. */
 const NUL = /\0/g;
+const CONTROL_OR_SPACE = /^[\s\p{Cc}]*$/u;
+const CONTROL = /(?!\s)\p{Cc}/u;
 
 /** Whether text in this charset can be read; what comes in a Content-Type. */
 export function isKnownCharset(label: string): boolean {
@@ -128,7 +130,9 @@ export class LineDecoder {
     this.#tooLong = false;
     if (tooLong) return { problem: tooLongLine(this.#line) };
     try {
-      return { line: this.#line, text: this.#decoder.decode(bytes).replaceAll(NUL, '').toWellFormed() };
+      const text = this.#decoder.decode(bytes);
+      if (CONTROL_OR_SPACE.test(text) && CONTROL.test(text)) return { problem: controlAlone(this.#line) };
+      return { line: this.#line, text: text.replaceAll(NUL, '').toWellFormed() };
     } catch {
       return { problem: undecodable(this.#line, bytes, this.#encoding ?? UTF_8) };
     }
@@ -164,6 +168,15 @@ function tooLongLine(line: number): LineProblem {
     code: 'LINE_TOO_LONG',
     message: `the line is longer than ${LONGEST_LINE} bytes and was left out`,
     mend: 'break it into several lines',
+  };
+}
+
+function controlAlone(line: number): LineProblem {
+  return {
+    line,
+    code: 'LINE_ENCODING',
+    message: 'the line holds control characters alone and was left out',
+    mend: 'send text: this looks like a file of another kind',
   };
 }
 

@@ -1,7 +1,7 @@
 import { Parser } from 'htmlparser2';
 import { LONGEST_BLOCK, LONGEST_CONTEXT } from './limits.ts';
 import { excerpt, type Piece, type RawLine, type Reader } from './piece.ts';
-import { rowPieces } from './rows.ts';
+import { endRow, type Table } from './read-html-table.ts';
 import { passagesOf } from './sentences.ts';
 import { addStyleRules, isUnseen, type Look, lookOf, PLAIN_LOOK, type StyleRules } from './visibility.ts';
 
@@ -24,14 +24,6 @@ class TooDeep extends Error {}
 interface Element {
   tag: string;
   look: Look;
-}
-
-interface Table {
-  header: string[];
-  cells: { text: string; isHeader: boolean }[];
-  cell: string | null;
-  isHeaderCell: boolean;
-  line: number;
 }
 
 /**
@@ -203,33 +195,7 @@ export class HtmlReader implements Reader {
       table.cells.push({ text: table.cell.replaceAll(/\s+/g, ' ').trim(), isHeader: table.isHeaderCell });
       table.cell = null;
     }
-    if (tag === 'tr') this.#endRow(table);
-  }
-
-  #endRow(table: Table): void {
-    const { cells, header } = table;
-    table.cells = [];
-    if (cells.every(({ text }) => text === '')) return;
-    if (cells.every(({ isHeader }) => isHeader) && cells.length > 1) {
-      table.header = cells.map(({ text }) => text);
-      return;
-    }
-    if (header.length === cells.length && header.length > 0)
-      this.#pieces.push(
-        ...rowPieces(
-          table.line,
-          this.#line,
-          cells.map(({ text }, at) => [header[at] ?? '', text] as const),
-        ),
-      );
-    else {
-      const text = cells
-        .map((cell) => cell.text)
-        .filter(Boolean)
-        .join(cells.length === 2 ? ': ' : ' · ');
-      for (const passage of passagesOf([{ line: table.line, text }]))
-        this.#pieces.push({ segment: { ...passage, lastLine: this.#line, context: this.#context } });
-    }
+    if (tag === 'tr') this.#pieces.push(...endRow(table, this.#line, this.#context));
   }
 
   /** What is hidden and what is seen cannot be told any more: nothing else of the file is taken. */

@@ -68,7 +68,8 @@ export class Refinery {
     });
     if (!file) return false;
     try {
-      await this.#refine(file, signal);
+      if (isMostlyUnreadable(file)) await this.#giveBack(file, new Error(unreadableReason(file)), 0);
+      else await this.#refine(file, signal);
     } catch (error) {
       if (isOutage(error)) throw error;
       await this.#giveBack(file, error);
@@ -167,7 +168,7 @@ export class Refinery {
     return near;
   }
 
-  async #giveBack(file: IngestRow, error: unknown): Promise<void> {
+  async #giveBack(file: IngestRow, error: unknown, mostAttempts = MOST_ATTEMPTS): Promise<void> {
     const { records, clock, logger, events } = this.#deps;
     logger.warn('A file could not be refined', { ingestId: file.id, attempt: file.attempts, error });
     const state = await records.call<string>('knowledge_give_back', {
@@ -175,11 +176,20 @@ export class Refinery {
       p_epoch: file.epoch,
       p_now: iso(clock.now()),
       p_reason: messageOf(error).slice(0, 500),
-      p_most: MOST_ATTEMPTS,
+      p_most: mostAttempts,
       p_wait_ms: RETRY_AFTER_MS,
     });
     if (state === 'failed') events.emit('knowledge.finished', { ingestId: file.id, name: file.name, state });
   }
+}
+
+/** Before the first step the only problems of a file are lines that are no text at all. */
+function isMostlyUnreadable({ segments_done, lines_read, problems, lines }: IngestRow): boolean {
+  return segments_done === 0 && lines_read === 0 && problems * 2 > lines;
+}
+
+function unreadableReason({ problems, lines }: IngestRow): string {
+  return `${problems} of ${lines} lines are no text in the encoding of the file: it may be of another kind. Nothing of it was taken.`;
 }
 
 interface Gathered {

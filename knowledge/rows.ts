@@ -80,6 +80,37 @@ export function typeNamed(word: string): FactType | null {
   );
 }
 
+/** Words of headings that name a type, beside those of columns. */
+const HEADING_NAMES: Readonly<Record<string, FactType>> = {
+  menu: 'product',
+  catalogue: 'product',
+  personas: 'audience',
+  'who we serve': 'audience',
+  constraint: 'constraint',
+  guideline: 'constraint',
+  figure: 'metric',
+  number: 'metric',
+  'what customers say': 'proof',
+};
+
+/**
+ * The type that a heading names, whole or by the word that its first part ends with: `Our customers`, `Rules of the house`, `Pricing and
+ * offers`; null for any other.
+ */
+export function typeOfHeading(heading: string): FactType | null {
+  const plain = plainName(heading.replaceAll('&', ' and ')).replace(/^(the|our|your|key) /, '');
+  const parts = plain.split(/ (?:of|for|about|in|and|or|from|at) /);
+  if (plain.split(' ').length > 6) return null;
+  for (const part of [plain, ...parts.flatMap((each) => [each, each.split(' ').at(-1) ?? ''])]) {
+    const singular = part.replace(/s$/, '');
+    const known =
+      typeNamed(part) ??
+      [part, singular].map((name) => (Object.hasOwn(HEADING_NAMES, name) ? HEADING_NAMES[name] : null)).find(Boolean);
+    if (known) return known;
+  }
+  return null;
+}
+
 /**
  * The facts of a row. A column with text is the fact and a title stands over it; otherwise the fact says what the row is about and
  * its columns by name. Empty cells say nothing.

@@ -116,6 +116,31 @@ describe('a file under way', () => {
     expect((await allFacts(base)).map(({ text }) => text)).toEqual(['A line that is good for all.']);
   });
 
+  test('of which more than half is no text has failed, says why, and keeps its problems', async () => {
+    const base = baseOn(records);
+    const bad = Buffer.from([0xff, 0xfe ^ 0x10, 0xc0, 0x0a]);
+    const good = Buffer.from('Our bakery opens at seven.\n');
+    const id = await ingest(base, 'text', Buffer.concat([good, bad, Buffer.from('\u0001\u0002\n'), bad, good]));
+    expect(await findIngest(records, id)).toMatchObject({
+      state: 'failed',
+      state_reason: expect.stringContaining('3 of 5 lines are no text'),
+      problems: 3,
+    });
+    expect(await allFacts(base)).toEqual([]);
+    const half = await ingest(base, 'text', Buffer.concat([good, bad]));
+    expect([(await findIngest(records, half))?.state, (await allFacts(base)).length]).toEqual(['completed', 1]);
+  });
+
+  test('of control characters alone is refused with the line, and such lines are told of others', async () => {
+    const base = baseOn(records);
+    await expect(ingest(base, 'text', '\u0001\u0002\n\0\0\n')).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+      details: [{ path: 'lines[1]', message: expect.stringContaining('control characters') }],
+    });
+    const id = await ingest(base, 'text', 'Our bakery opens at seven.\n\f\n\u0001\n\nIt is in Graz.\n');
+    expect((await findIngest(records, id))?.problems).toBe(1);
+  });
+
   test('can be cancelled: what it told stays, and a second cancel is told that it has ended', async () => {
     const base = baseOn(records);
     const { id } = await base.receive(FILE, chunksOf('A line that waits for its turn.'));
