@@ -42,7 +42,12 @@ export function factOf(collection: string, segment: Segment): { draft: FactDraft
   const hidden = invisible || heading.invisible;
   const problem = hidden === '' ? null : unseen(segment.line, hidden);
   if (!/[\p{L}\p{N}]/u.test(said)) return { draft: null, problem };
-  const { type, rank } = typeOf(context, said, row?.type ?? null, row ? null : typeOfHeading(context));
+  const { type, rank } = typeOf(
+    context,
+    said,
+    row?.type ?? null,
+    row ? null : typeOfHeadings([context, ...(segment.outer ?? [])]),
+  );
   const text = row ? withColumns(said, row) : said;
   return {
     problem,
@@ -95,6 +100,15 @@ function hasSuspiciousColumn(row: Row): boolean {
   const isIt = row.fields.flat().some(isSuspicious);
   suspiciousRows.set(row, isIt);
   return isIt;
+}
+
+/** The innermost heading that names a type decides. */
+function typeOfHeadings(headings: readonly string[]): FactType | null {
+  for (const heading of headings) {
+    const type = typeOfHeading(heading);
+    if (type) return type;
+  }
+  return null;
 }
 
 /** Names what columns say beside a text, in whatever order they stand; nothing where there are none. */

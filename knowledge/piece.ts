@@ -32,6 +32,8 @@ export interface Segment {
   /** The heading over it, or the title of its row; empty without one. */
   context: string;
   text: string;
+  /** The headings over that heading, the innermost first. */
+  outer?: readonly string[];
   /** The columns of a row that it was made of. */
   row?: Row;
 }

@@ -38,6 +38,8 @@ export class HtmlReader implements Reader {
   #stack: Element[] = [];
   #block: { line: number; text: string }[] = [];
   #context = '';
+  /** The headings over what comes next, the outermost first. */
+  #outline: { tag: string; text: string }[] = [];
   #line = 1;
   #sheet = '';
   #unseen: { text: string; line: number; tag: string } | null = null;
@@ -115,7 +117,7 @@ export class HtmlReader implements Reader {
     if (tag === 'style') addStyleRules(this.#sheet, this.#rules);
     if (isUnseen(look) && !isUnseen(this.#look())) this.#reportUnseen();
     if (look.hidden) return;
-    if (HEADING.test(tag) || tag === 'title' || tag === 'caption') this.#endHeading();
+    if (HEADING.test(tag) || tag === 'title' || tag === 'caption') this.#endHeading(tag);
     else if (BLOCKS.has(tag)) this.#boundary();
     this.#closeTable(tag);
   }
@@ -160,16 +162,24 @@ export class HtmlReader implements Reader {
 
   #flush(): void {
     for (const passage of passagesOf(this.#block))
-      if (/[\p{L}\p{N}]/u.test(passage.text)) this.#pieces.push({ segment: { ...passage, context: this.#context } });
+      if (/[\p{L}\p{N}]/u.test(passage.text))
+        this.#pieces.push({ segment: { ...passage, context: this.#context, outer: this.#outer } });
     this.#block = [];
     this.#blockLength = 0;
   }
 
-  #endHeading(): void {
+  get #outer(): string[] {
+    const texts = this.#outline.map(({ text }) => text).toReversed();
+    return texts.filter((text) => text !== this.#context);
+  }
+
+  #endHeading(tag: string): void {
     const text = this.#block.map((part) => part.text).join(' ');
     this.#block = [];
     this.#blockLength = 0;
     this.#context = text.replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST_CONTEXT).toWellFormed();
+    if (HEADING.test(tag))
+      this.#outline = [...this.#outline.filter((over) => over.tag < tag), { tag, text: this.#context }];
   }
 
   /** Tables inside tables lay out a page: their cells are blocks like others. */

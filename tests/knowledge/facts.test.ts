@@ -303,6 +303,9 @@ test.each([
   ['brand', 'Brand voice', 'Warm and plain, with short words.'],
   ['product', 'Menu', 'Soup with beans and bread.'],
   ['constraint', 'Offers', 'Do not mention the rival.'],
+  ['proof', 'Proof\n\n### Spring', 'Ana came back four times in May.'],
+  ['metric', 'Proof\n\n### Figures', 'Ana came back four times in May.'],
+  ['unclassified', 'Proof\n\n## Other things', 'Somebody put the chair there yesterday.'],
   ['unclassified', 'Other things', 'Somebody put the chair there yesterday.'],
 ])('is %s under the heading %j, unless its text says otherwise: %j', async (type, heading, text) => {
   await ingest(base, 'markdown', `# About us\n\n## ${heading}\n\n${text}`);
