@@ -68,11 +68,9 @@ const space = z.strictObject({ model: z.string(), dimensions: count });
 
 export const fact = z
   .strictObject({
-    id: z
-      .guid()
-      .meta({
-        description: 'Follows from collection, heading, text and the columns beside it: the same for the same words.',
-      }),
+    id: z.guid().meta({
+      description: 'Follows from collection, heading, text and the columns beside it: the same for the same words.',
+    }),
     collection: z.string(),
     context: z.string().meta({ description: 'The heading over it, or the title of its row; empty without one.' }),
     text: z.string(),

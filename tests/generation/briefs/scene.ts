@@ -44,8 +44,8 @@ export class Scene {
     });
     const { runs, events } = this.harness;
     const knowledge: KnownFacts = {
-      search: async (request) => {
-        this.searches.push(request);
+      search: async (search) => {
+        this.searches.push(search);
         return { note: null, hits: this.known.map((fact) => ({ fact })) };
       },
     };
