@@ -1,4 +1,5 @@
 import { KNOWLEDGE_COLUMNS, KNOWLEDGE_KEYS } from './columns-knowledge.ts';
+import { MOVES_COLUMNS, MOVES_KEYS } from './columns-moves.ts';
 import type { Column, Query, Row, TableName } from './records.ts';
 import type { Tables } from './tables.ts';
 
@@ -144,6 +145,7 @@ export const COLUMNS: Columns = {
     created_at: 'time',
   },
   ...KNOWLEDGE_COLUMNS,
+  ...MOVES_COLUMNS,
   model_answers: {
     key: 'plain',
     json: 'json',
@@ -215,6 +217,7 @@ export const PRIMARY_KEYS: { [T in TableName]: readonly (keyof Row<T> & string)[
   campaigns: ['id'],
   idempotency_keys: ['key'],
   ...KNOWLEDGE_KEYS,
+  ...MOVES_KEYS,
   model_answers: ['key'],
   notifications: ['id'],
   run_events: ['run_id', 'seq'],

@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../shared/json.ts';
 import type { Micros } from '../shared/money.ts';
 import type { KnowledgeTables } from './tables-knowledge.ts';
+import type { MovesTables } from './tables-moves.ts';
 
 export type { Json, JsonObject };
 
@@ -92,7 +93,7 @@ export interface RunRow {
   events_pruned: boolean;
 }
 
-export type StepStatus = 'running' | 'completed' | 'empty' | 'failed' | 'unknown' | 'skipped' | 'cancelled';
+export type StepStatus = 'running' | 'waiting' | 'completed' | 'empty' | 'failed' | 'unknown' | 'skipped' | 'cancelled';
 
 export interface AttemptEntry {
   attempt: number;
@@ -256,7 +257,7 @@ export interface ModelAnswerRow {
 }
 
 /** Every table that the service reads or writes through the port. */
-export interface Tables extends KnowledgeTables {
+export interface Tables extends KnowledgeTables, MovesTables {
   agent_decisions: DecisionRow;
   alert_episodes: EpisodeRow;
   budget_alerts: BudgetAlertRow;

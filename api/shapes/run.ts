@@ -50,7 +50,7 @@ const step = z
     position: count,
     kind: z.string(),
     effect: z.enum(['repeatable', 'once']),
-    status: z.enum(['running', 'completed', 'empty', 'failed', 'unknown', 'skipped', 'cancelled']),
+    status: z.enum(['running', 'waiting', 'completed', 'empty', 'failed', 'unknown', 'skipped', 'cancelled']),
     attempts: count,
     started_at: time.nullable(),
     completed_at: time.nullable(),

@@ -1,0 +1,237 @@
+-- Questions to people that steps of runs wait for. A step that waits has the status `waiting`, and so has its run, which no worker
+-- holds meanwhile; a decision puts the run back into the queue.
+
+alter table run_steps drop constraint run_steps_status_check;
+-- A superset of what held before, so no row need be looked at.
+alter table run_steps add constraint run_steps_status_check check (status in
+  ('running', 'waiting', 'completed', 'empty', 'failed', 'unknown', 'skipped', 'cancelled')) not valid;
+
+create table approvals (
+  id uuid primary key,
+  campaign_id uuid not null,
+  run_id uuid not null,
+  step_name text not null,
+  kind text not null,
+  title text not null,
+  summary text not null,
+  subject jsonb not null,
+  context jsonb not null default '{}',
+  groups jsonb not null default '[]',
+  requested_by text,
+  allow_self boolean not null default false,
+  state text not null default 'pending' check (state in ('pending', 'approved', 'rejected', 'expired', 'withdrawn')),
+  on_expiry text not null default 'rejected' check (on_expiry in ('approved', 'rejected')),
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  remind_at timestamptz,
+  reminders integer not null default 0,
+  decided_at timestamptz,
+  decided_by text,
+  reason text,
+  edited_subject jsonb,
+  diff jsonb,
+  applied_at timestamptz
+);
+create index approvals_list on approvals (state, id desc);
+create index approvals_run on approvals (run_id);
+create index approvals_expiry on approvals (expires_at) where state = 'pending';
+create index approvals_reminders on approvals (remind_at) where state = 'pending' and remind_at is not null;
+create index approvals_unapplied on approvals (run_id) where state <> 'pending' and applied_at is null;
+
+-- Asks, unless it has been asked already, and returns the row as it stands. An answer that is there counts as given to the step.
+create function ask_approval(p_approval jsonb, p_at timestamptz) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  a approvals;
+begin
+  insert into approvals (id, campaign_id, run_id, step_name, kind, title, summary, subject, context, groups, requested_by,
+    allow_self, on_expiry, created_at, expires_at, remind_at)
+  select n.id, n.campaign_id, n.run_id, n.step_name, n.kind, n.title, n.summary, n.subject, n.context, n.groups,
+    n.requested_by, n.allow_self, n.on_expiry, n.created_at, n.expires_at, n.remind_at
+  from jsonb_populate_record(null::approvals, p_approval) n
+  on conflict (id) do nothing;
+  update approvals set applied_at = p_at
+  where id = (p_approval ->> 'id')::uuid and state <> 'pending' and applied_at is null;
+  select * into a from approvals where id = (p_approval ->> 'id')::uuid;
+  return to_jsonb(a);
+end $$;
+
+-- Puts a run that waits for the answer back into the queue, with an event. The run is locked by the caller.
+create function resume_after_approval(p_run_id uuid, p_at timestamptz, p_data jsonb) returns boolean
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_seq integer;
+begin
+  update campaign_runs set status = 'queued', status_reason = null, waits_for_earlier = false, event_seq = event_seq + 1
+  where id = p_run_id and status = 'waiting'
+    and exists (select from run_steps s where s.run_id = p_run_id and s.status = 'waiting')
+  returning event_seq into v_seq;
+  if not found then
+    return false;
+  end if;
+  insert into run_events (run_id, seq, type, occurred_at, data)
+  values (p_run_id, v_seq, 'approval.decided', p_at, p_data);
+  return true;
+end $$;
+
+-- A person's decision. Returns {found, state, resumed, decided_by}: state is `decided`, or what it was before, and then nothing
+-- was changed. p_state is approved or rejected.
+create function decide_approval(p_id uuid, p_state text, p_by text, p_reason text, p_edited jsonb, p_diff jsonb,
+  p_at timestamptz) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  a approvals;
+  v_run_status text;
+  v_resumed boolean;
+begin
+  select * into a from approvals where id = p_id;
+  if not found then
+    return jsonb_build_object('found', false);
+  end if;
+  -- Runs come before approvals wherever both are locked.
+  select status into v_run_status from campaign_runs where id = a.run_id for no key update;
+  select * into a from approvals where id = p_id for update;
+  if a.state <> 'pending' then
+    return jsonb_build_object('found', true, 'state', a.state, 'decided_by', a.decided_by);
+  end if;
+  if v_run_status is null or v_run_status not in ('queued', 'running', 'waiting') then
+    update approvals set state = 'withdrawn', remind_at = null, decided_at = p_at where id = p_id;
+    return jsonb_build_object('found', true, 'state', 'withdrawn');
+  end if;
+  if a.expires_at <= p_at then
+    return jsonb_build_object('found', true, 'state', 'expired');
+  end if;
+  update approvals set state = p_state, decided_at = p_at, decided_by = p_by, reason = p_reason, edited_subject = p_edited,
+    diff = p_diff, remind_at = null where id = p_id;
+  v_resumed := resume_after_approval(a.run_id, p_at, jsonb_build_object('approvalId', p_id, 'step', a.step_name,
+    'decision', p_state, 'by', p_by, 'reason', p_reason, 'edited', p_edited is not null));
+  return jsonb_build_object('found', true, 'state', 'decided', 'resumed', v_resumed, 'run_id', a.run_id);
+end $$;
+
+-- Decides what nobody has decided in time, as the approval says. Returns [{id, run_id, state, resumed}].
+create function expire_approvals(p_at timestamptz, p_limit integer) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_id uuid;
+  v_run_id uuid;
+  a approvals;
+  v_resumed boolean;
+  v_done jsonb := '[]';
+begin
+  for v_id, v_run_id in
+    select id, run_id from approvals where state = 'pending' and expires_at <= p_at order by expires_at limit p_limit
+  loop
+    perform 1 from campaign_runs where id = v_run_id for no key update;
+    update approvals set state = case on_expiry when 'approved' then 'approved' else 'expired' end, decided_at = p_at,
+      reason = 'nobody decided in time', remind_at = null
+    where id = v_id and state = 'pending' returning * into a;
+    continue when not found;
+    v_resumed := resume_after_approval(v_run_id, p_at, jsonb_build_object('approvalId', v_id, 'step', a.step_name,
+      'decision', a.state, 'by', null, 'reason', a.reason, 'edited', false));
+    v_done := v_done || jsonb_build_object('id', v_id, 'run_id', v_run_id, 'state', a.state, 'resumed', v_resumed);
+  end loop;
+  return v_done;
+end $$;
+
+-- Runs that wait for an answer that is there: it came before the run had begun to wait. Returns the ids of those that go on.
+create function resume_decided_runs(p_at timestamptz, p_limit integer) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  a record;
+  v_ids jsonb := '[]';
+begin
+  for a in
+    select distinct on (p.run_id) p.run_id, p.id, p.step_name, p.state, p.decided_by, p.reason
+    from approvals p join campaign_runs r on r.id = p.run_id
+    where p.state <> 'pending' and p.applied_at is null and r.status = 'waiting'
+    order by p.run_id, p.decided_at limit p_limit
+  loop
+    perform 1 from campaign_runs where id = a.run_id for no key update;
+    if resume_after_approval(a.run_id, p_at, jsonb_build_object('approvalId', a.id, 'step', a.step_name,
+      'decision', a.state, 'by', a.decided_by, 'reason', a.reason)) then
+      v_ids := v_ids || to_jsonb(a.run_id);
+    end if;
+  end loop;
+  return v_ids;
+end $$;
+
+-- Pending approvals whose reminder is due, with the next one set: the first comes at half of the time, the second and last at
+-- nine tenths. Returns the ids.
+create function remind_approvals(p_at timestamptz, p_limit integer) returns jsonb
+language sql set search_path = public, pg_temp as $$
+  with due as (
+    select id from approvals where state = 'pending' and remind_at <= p_at order by remind_at limit p_limit
+    for update skip locked
+  ), reminded as (
+    update approvals a set reminders = a.reminders + 1,
+      remind_at = case when a.reminders = 0 and a.created_at + 0.9 * (a.expires_at - a.created_at) > p_at
+        then a.created_at + 0.9 * (a.expires_at - a.created_at) end
+    from due where a.id = due.id returning a.id
+  )
+  select coalesce(jsonb_agg(id), '[]') from reminded
+$$;
+
+-- Questions that nobody waits for any more, since their run has ended. Returns how many.
+create function withdraw_approvals(p_at timestamptz, p_limit integer) returns integer
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_count integer;
+begin
+  with over as (
+    select a.id from approvals a left join campaign_runs r on r.id = a.run_id
+    where a.state = 'pending' and (r.id is null or r.status not in ('queued', 'running', 'waiting'))
+    limit p_limit for update of a skip locked
+  )
+  update approvals a set state = 'withdrawn', remind_at = null, decided_at = p_at from over where a.id = over.id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end $$;
+
+-- As before; a step that waits for a person is cancelled too, and nobody is asked any more.
+create or replace function cancel_run(p_run_id uuid, p_reason text, p_at timestamptz) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  r campaign_runs;
+begin
+  perform 1 from campaigns where id = (select campaign_id from campaign_runs where id = p_run_id) for no key update;
+  select * into r from campaign_runs where id = p_run_id for no key update;
+  if not found then
+    return jsonb_build_object('found', false);
+  end if;
+  if r.status in ('queued', 'waiting', 'running') then
+    update campaign_runs set cancel_requested_at = coalesce(cancel_requested_at, p_at),
+      cancel_reason = coalesce(cancel_reason, p_reason) where id = r.id;
+  end if;
+  if r.status in ('queued', 'waiting') then
+    update run_steps set status = 'cancelled', completed_at = p_at where run_id = r.id and status in ('running', 'waiting');
+    update approvals set state = 'withdrawn', remind_at = null, decided_at = p_at where run_id = r.id and state = 'pending';
+    perform journal_commit(jsonb_build_array(jsonb_build_object('run_id', r.id, 'epoch', r.epoch, 'at', p_at,
+      'run', jsonb_build_object('status', 'cancelled', 'status_reason', coalesce(r.cancel_reason, p_reason)),
+      'events', jsonb_build_array(jsonb_build_object('type', 'run.finished',
+        'data', jsonb_build_object('status', 'cancelled', 'reason', coalesce(r.cancel_reason, p_reason)))))));
+    return jsonb_build_object('found', true, 'status', 'cancelled');
+  end if;
+  return jsonb_build_object('found', true, 'status', r.status);
+end $$;
+
+alter table approvals enable row level security;
+do $$
+declare
+  f regprocedure;
+begin
+  if exists (select from pg_roles where rolname = 'service_role') then
+    revoke all on table approvals from public, anon, authenticated;
+    grant select, insert, update, delete on table approvals to service_role;
+  end if;
+  for f in
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and p.proname in ('ask_approval', 'resume_after_approval', 'decide_approval',
+      'expire_approvals', 'resume_decided_runs', 'remind_approvals', 'withdraw_approvals')
+  loop
+    execute format('revoke all on function %s from public', f);
+    if exists (select from pg_roles where rolname = 'service_role') then
+      execute format('revoke all on function %s from anon, authenticated', f);
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
+end $$;
