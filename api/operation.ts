@@ -35,7 +35,7 @@ export interface AnswerDescription {
 interface Description {
   /** `operationId` in the OpenAPI document. */
   id: string;
-  method: 'get' | 'post' | 'put' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** With `{name}` for parameters. */
   path: string;
   tag: string;

@@ -10,6 +10,10 @@ interface Line {
 
 /** How each business event reads in the log. The record is exhaustive: a new event type without a line does not compile. */
 const LINES: Record<EventType, Line> = {
+  'approval.asked': { message: 'People are asked for approval', level: 'info' },
+  'approval.decided': { message: 'Approval decided', level: 'info' },
+  'approval.expired': { message: 'Approval expired', level: 'warn' },
+  'approval.reminded': { message: 'People are reminded of an approval', level: 'info' },
   'budget.exceeded': { message: 'Budget exceeded', level: 'warn' },
   'budget.threshold': { message: 'Budget threshold crossed', level: 'warn' },
   'cache.lost': { message: 'Cache lost; the database serves', level: 'warn' },
@@ -28,6 +32,7 @@ const LINES: Record<EventType, Line> = {
   'knowledge.progress': { message: 'Knowledge file in progress', level: 'debug' },
   'knowledge.received': { message: 'Knowledge file received', level: 'info' },
   'memory.recovered': { message: 'Session state recovered', level: 'debug' },
+  'move.changed': { message: 'Move changed', level: 'info' },
   'notification.failed': { message: 'Notification failed', level: 'error' },
   'notification.sent': { message: 'Notification sent', level: 'info' },
   'records.pruned': { message: 'Old records removed', level: 'info' },
@@ -44,6 +49,7 @@ const LINES: Record<EventType, Line> = {
   'step.progress': { message: 'Step progress', level: 'debug' },
   'step.resolved': { message: 'Outcome of a step decided by a person', level: 'info' },
   'step.started': { message: 'Step started', level: 'info' },
+  'step.waiting': { message: 'Step waits for people', level: 'info' },
   'step.unknown': { message: 'Outcome of a step unknown', level: 'error' },
 };
 

@@ -12,6 +12,10 @@ export interface EventFacts {
  * metrics, live streams and the terminal subscribe. Events of a run are also rows (`run_events`).
  */
 export const EVENT_TYPES = [
+  'approval.asked',
+  'approval.decided',
+  'approval.expired',
+  'approval.reminded',
   'budget.exceeded',
   'budget.threshold',
   'cache.lost',
@@ -30,6 +34,7 @@ export const EVENT_TYPES = [
   'knowledge.progress',
   'knowledge.received',
   'memory.recovered',
+  'move.changed',
   'notification.failed',
   'notification.sent',
   'records.pruned',
@@ -47,6 +52,7 @@ export const EVENT_TYPES = [
   'step.resolved',
   'step.started',
   'step.unknown',
+  'step.waiting',
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
