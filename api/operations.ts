@@ -5,6 +5,7 @@ import { budgetOperations } from './routes/budget.ts';
 import { campaignCheckOperations } from './routes/campaign-checks.ts';
 import { campaignRunOperations } from './routes/campaign-runs.ts';
 import { campaignOperations } from './routes/campaigns.ts';
+import { decisionOperations } from './routes/decisions.ts';
 import { docsOperations } from './routes/docs.ts';
 import { knowledgeOperations } from './routes/knowledge.ts';
 import { memoryOperations } from './routes/memory.ts';
@@ -27,6 +28,7 @@ export const operations: readonly Operation[] = [
   ...briefOperations,
   ...knowledgeOperations,
   ...memoryOperations,
+  ...decisionOperations,
   ...scheduleOperations,
   ...notificationOperations,
   ...serviceOperations,

@@ -46,6 +46,11 @@ export const MOVES_COLUMNS: {
     model: 'plain',
     created_at: 'time',
   },
+  decision_chains: {
+    workspace: 'plain',
+    seq: 'integer',
+    head_hash: 'plain',
+  },
   kpi_alerts: {
     plan_id: 'plain',
     kpi: 'plain',
@@ -141,6 +146,7 @@ export const MOVES_COLUMNS: {
 export const MOVES_KEYS: { [T in keyof MovesTables]: readonly (keyof MovesTables[T] & string)[] } = {
   approvals: ['id'],
   arc_versions: ['plan_id', 'arc_version'],
+  decision_chains: ['workspace'],
   kpi_alerts: ['plan_id', 'kpi'],
   kpi_readings: ['plan_id', 'kpi', 'observed_at'],
   moves: ['id'],

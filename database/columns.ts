@@ -27,6 +27,11 @@ export const COLUMNS: Columns = {
     confidence: 'number',
     predicted: 'json',
     evidence: 'json',
+    workspace: 'plain',
+    plan_id: 'plain',
+    chain_seq: 'integer',
+    prev_hash: 'plain',
+    hash: 'plain',
   },
   alert_episodes: {
     campaign_id: 'plain',

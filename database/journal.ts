@@ -1,7 +1,7 @@
 import { AppError } from '../shared/errors.ts';
 import { Batch } from './batch.ts';
 import { type JournalAnswer, journalArguments, journalAnswers, type JournalException } from './journal-lists.ts';
-import type { DecisionRow, Iso, JsonObject, RunRow, StepRow } from './tables.ts';
+import type { Iso, JsonObject, RunRow, StepRow, UnchainedDecision } from './tables.ts';
 import type { Records } from './records.ts';
 
 /** A message for the outbox, as the SQL function `outbox_put` takes it. */
@@ -67,7 +67,7 @@ export interface JournalEntry {
   charges?: JournalCharge[];
   begin?: JournalBegin;
   outbox?: OutboxRow[];
-  decisions?: Omit<DecisionRow, 'campaign_id' | 'run_id' | 'decided_at'>[];
+  decisions?: Omit<UnchainedDecision, 'campaign_id' | 'run_id' | 'decided_at'>[];
   /** Puts the campaign to sleep until its budget period turns. */
   pause?: { reason: string; resume_at: Iso };
 }

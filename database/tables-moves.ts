@@ -184,9 +184,18 @@ export interface ToolCallRow {
   called_at: Iso;
 }
 
+/** Where the chain of a workspace's decisions ends. Written by the function `record_decisions` alone. */
+export interface DecisionChainRow {
+  workspace: string;
+  /** How many decisions it has. */
+  seq: number;
+  head_hash: string;
+}
+
 export interface MovesTables {
   approvals: ApprovalRow;
   arc_versions: ArcVersionRow;
+  decision_chains: DecisionChainRow;
   kpi_alerts: KpiAlertRow;
   kpi_readings: KpiReadingRow;
   moves: MoveRow;

@@ -161,7 +161,19 @@ export interface DecisionRow {
   confidence: number;
   predicted: JsonObject;
   evidence: JsonObject;
+  /** Whose chain it is in; null: in none, as what the service decides about fires and runs. */
+  workspace: string | null;
+  plan_id: string | null;
+  /** Its place in the chain, from 1 on. */
+  chain_seq: number | null;
+  /** SHA-256 of the entry before, in hexadecimal; of the first one 64 zeros. */
+  prev_hash: string | null;
+  /** SHA-256 of this entry; docs/decisions-log.md says of what. */
+  hash: string | null;
 }
+
+/** A decision that goes into no chain. */
+export type UnchainedDecision = Omit<DecisionRow, 'workspace' | 'plan_id' | 'chain_seq' | 'prev_hash' | 'hash'>;
 
 export interface IdempotencyRow {
   key: string;

@@ -2,7 +2,7 @@ import { flattenSteps } from '../campaigns/definition.ts';
 import type { BudgetRefusal } from '../budget/limits.ts';
 import type { OutboxRow } from '../database/journal.ts';
 import { runFinished } from '../notifications/messages.ts';
-import type { DecisionRow, Iso, RunErrorEntry, RunRow, RunStatus, StepRow } from '../database/tables.ts';
+import type { Iso, RunErrorEntry, RunRow, RunStatus, StepRow, UnchainedDecision } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
@@ -25,7 +25,7 @@ export interface FinisherDependencies {
   publicUrl: string;
 }
 
-type Decision = Omit<DecisionRow, 'campaign_id' | 'run_id' | 'decided_at'>;
+type Decision = Omit<UnchainedDecision, 'campaign_id' | 'run_id' | 'decided_at'>;
 
 /** Writes the last entry of a run: status, totals, messages, decisions and the campaign's pause, all in one commit. */
 export class RunFinisher {

@@ -3,7 +3,7 @@ import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { isOutage } from '../database/availability.ts';
 import type { OutboxRow } from '../database/journal.ts';
 import type { Records } from '../database/records.ts';
-import type { CampaignRow, DecisionRow, Iso } from '../database/tables.ts';
+import type { CampaignRow, Iso, UnchainedDecision } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
@@ -111,7 +111,7 @@ export class CronScheduler {
       });
       const fresh = page.filter((row) => !seen.has(row.id));
       for (const row of fresh) seen.add(row.id);
-      const decisions: DecisionRow[] = [];
+      const decisions: UnchainedDecision[] = [];
       await eachOf(fresh, async (row) => {
         const fired = await this.#fire(row, decisions);
         handled += fired;
@@ -123,7 +123,7 @@ export class CronScheduler {
   }
 
   /** One campaign; its own faults are its own, only a database that is away ends the tick. */
-  async #fire(row: CampaignRow, decisions: DecisionRow[]): Promise<number> {
+  async #fire(row: CampaignRow, decisions: UnchainedDecision[]): Promise<number> {
     const { clock, events, logger, enqueue } = this.#deps;
     try {
       const facts = factsOf(row);
@@ -165,7 +165,7 @@ export class CronScheduler {
     return 0;
   }
 
-  async #recordDecisions(decisions: DecisionRow[]): Promise<void> {
+  async #recordDecisions(decisions: UnchainedDecision[]): Promise<void> {
     if (decisions.length === 0) return;
     try {
       await this.#deps.records.insert('agent_decisions', decisions);

@@ -1,7 +1,7 @@
 import { type CampaignDefinition, flattenSteps } from '../campaigns/definition.ts';
 import { Batch } from '../database/batch.ts';
 import { type Records, RecordsError } from '../database/records.ts';
-import type { CampaignRow, DecisionRow, Iso, JsonObject } from '../database/tables.ts';
+import type { CampaignRow, Iso, JsonObject, UnchainedDecision } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { EventBus } from '../shared/events.ts';
 import { newId } from '../shared/ids.ts';
@@ -156,7 +156,7 @@ export function announceFires(events: EventBus, row: CampaignRow, fires: readonl
 }
 
 /** Why the service let nominal times go by, for the record of its decisions; a person's own pauses are not among them. */
-export function skipDecisions(row: CampaignRow, fires: readonly WrittenFire[], nowMs: number): DecisionRow[] {
+export function skipDecisions(row: CampaignRow, fires: readonly WrittenFire[], nowMs: number): UnchainedDecision[] {
   return [...skippedByReason(fires)]
     .filter(([reason]) => DECIDED.has(reason))
     .map(([reason, { newest, oldest, count }]) => ({

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { DecisionRow } from '../../database/tables.ts';
+import type { Json } from '../../shared/json.ts';
+
+/** Runs a statement as somebody would who owns the database and means ill: past the trigger that keeps chained decisions. */
+export async function tamper(pool: pg.Pool, sql: string, values: unknown[] = []): Promise<void> {
+  await pool.query('alter table agent_decisions disable trigger agent_decisions_append_only');
+  try {
+    await pool.query(sql, values);
+  } finally {
+    await pool.query('alter table agent_decisions enable trigger agent_decisions_append_only');
+  }
+}
+
+/** A number in digits alone, as Postgres writes those of a jsonb. */
+function digits(number: number): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(number === 0 ? 0 : number)) ?? [];
+  const point = whole.length + Number(exponent);
+  const all = `${whole}${fraction}`;
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${all}`;
+  if (point >= all.length) return `${sign}${all}${'0'.repeat(point - all.length)}`;
+  return `${sign}${all.slice(0, point)}.${all.slice(point)}`;
+}
+
+const byLengthThenBytes = (a: string, b: string) =>
+  Buffer.byteLength(a) - Buffer.byteLength(b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+/** A value as Postgres writes a jsonb. */
+export function jsonbText(value: Json): string {
+  if (typeof value === 'number') return digits(value);
+  if (Array.isArray(value)) return `[${value.map(jsonbText).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const fields = Object.keys(value)
+    .toSorted(byLengthThenBytes)
+    .map((key) => `${JSON.stringify(key)}: ${jsonbText(value[key] as Json)}`);
+  return `{${fields.join(', ')}}`;
+}
+
+/** The hash of a chained decision by the formula of docs/decisions-log.md, without the database. */
+export function hashOf(row: DecisionRow): string {
+  const text = JSON.stringify([
+    'agent_decisions/1',
+    row.workspace,
+    String(row.chain_seq),
+    row.prev_hash,
+    row.id,
+    row.agent,
+    row.action,
+    row.campaign_id,
+    row.run_id,
+    row.plan_id,
+    `${Date.parse(row.decided_at)}000`,
+    row.reasoning,
+    row.confidence.toFixed(3),
+    jsonbText(row.predicted),
+    jsonbText(row.evidence),
+  ]);
+  return createHash('sha256').update(text).digest('hex');
+}
