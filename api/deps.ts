@@ -75,6 +75,8 @@ export interface ApiDeps {
     /** Where a campaign stands in its budget. */
     status(campaign: { id: string; timezone: string; budget: BudgetDefinition }): Promise<BudgetStatus>;
   };
+  /** Where links lead to. */
+  publicUrl: string;
   /** What a definition is checked against. */
   environment: DefinitionEnvironment;
   health: { ready(): Promise<ReadyReport> };

@@ -14,6 +14,7 @@ import { runEventOperations } from './routes/run-events.ts';
 import { runOperations } from './routes/runs.ts';
 import { scheduleOperations } from './routes/schedules.ts';
 import { serviceOperations } from './routes/service.ts';
+import { timelineOperations } from './routes/timeline.ts';
 
 let document: object | undefined;
 
@@ -29,6 +30,7 @@ export const operations: readonly Operation[] = [
   ...knowledgeOperations,
   ...memoryOperations,
   ...decisionOperations,
+  ...timelineOperations,
   ...scheduleOperations,
   ...notificationOperations,
   ...serviceOperations,

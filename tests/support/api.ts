@@ -87,6 +87,7 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
     }),
     memory: new SessionMemory({ records, clock, events }),
     budget: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),
+    publicUrl: 'http://orchestrator.test',
     health: { ready: async () => ({ ready: true, checks: [{ name: 'database', ok: true }] }) },
     metrics: new Registry(),
     stopping: stop.signal,
