@@ -14,7 +14,7 @@ import {
 import { element, group, line, Markup, titled } from './markup.ts';
 import { INK, LATE, MILESTONE, MOVE, MUTED, RULE, STATUS } from './palette.ts';
 import { badge, diamond } from './svg-head.ts';
-import { measure, percent, shortDay } from './text.ts';
+import { fit, measure, percent, shortDay } from './text.ts';
 import type { TimelineDependency, TimelineMilestone, TimelineMove, TimelinePhase } from './timeline.ts';
 
 /** Where names begin, and the room that they have. */
@@ -113,7 +113,7 @@ function moveMarkup(move: TimelineMove, y: number, scale: Scale): Markup {
       x: (left + right) / 2,
       y: y + 4,
       size: 10,
-      room: right - left - 2,
+      room: right - left + 2,
       fill: look.text,
       anchor: 'middle',
       ...(move.state === 'blocked' ? { halo: '#ffedd5' } : {}),
@@ -127,7 +127,7 @@ const BESIDE = 130;
 
 /** A text right of something; left of it where the picture ends. */
 function beside(text: string, at: { left: number; right: number; y: number; fill: string }): Markup {
-  const width = Math.min(BESIDE, measure(text, 10));
+  const width = measure(fit(text, BESIDE, 10), 10);
   const isRight = at.right + 12 + width <= CHART_RIGHT;
   return line(text, {
     x: isRight ? at.right + 12 : at.left - 12,

@@ -12,34 +12,43 @@ export function plain(text: string): string {
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
+/** The characters of a text as people see them, one after another, so that nobody has to wait for the end of a long one. */
+function* charactersOf(text: string): Generator<string> {
+  // The segmenter is slow, and most texts do not need it.
+  if (/^[ -~]*$/.test(text)) yield* text;
+  else for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
 /** Width in em of a character as people see it, rather too wide than too narrow: fonts differ, and none is at hand. */
-function widthOf(grapheme: string): number {
-  const code = grapheme.codePointAt(0) ?? 0;
+function widthOf(character: string): number {
+  const code = character.codePointAt(0) ?? 0;
   if (code >= 0x1100) return 1.1;
-  if (/[iljtfrI.,;:'|!()[\] ]/.test(grapheme)) return 0.33;
-  if (/[mwMW@%—…]/.test(grapheme)) return 0.9;
-  return /[A-Z&]/.test(grapheme) ? 0.72 : 0.57;
+  if (/[iljtfrI.,;:'|!()[\] ]/.test(character)) return 0.33;
+  if (/[wW@%—…]/.test(character)) return 0.95;
+  return /[mM]/.test(character) ? 0.87 : /[A-Z&]/.test(character) ? 0.72 : 0.57;
 }
 
 /** How wide a text is about, in pixels. @param size of the font, in pixels */
 export function measure(text: string, size: number): number {
   let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += widthOf(segment);
+  for (const character of charactersOf(text)) width += widthOf(character);
   return width * size;
 }
 
 /** The text, cut with an ellipsis where it would be wider than so many pixels. */
 export function fit(text: string, pixels: number, size: number): string {
   const clean = withFewMarks(plain(text));
-  if (measure(clean, size) <= pixels) return clean;
-  let room = pixels / size - widthOf('…');
+  const room = pixels / size;
+  let width = 0;
   let kept = '';
-  for (const { segment } of segmenter.segment(clean)) {
-    room -= widthOf(segment);
-    if (room < 0) break;
-    kept += segment;
+  let fitting = '';
+  for (const character of charactersOf(clean)) {
+    width += widthOf(character);
+    if (width > room) return `${fitting.trimEnd()}…`;
+    kept += character;
+    if (width + widthOf('…') <= room) fitting = kept;
   }
-  return `${kept.trimEnd()}…`;
+  return clean;
 }
 
 /** Marks piled on one letter reach into other lines; no language needs more than three. */
