@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CHANNELS } from '../generation/artifacts.ts';
 import { factSchema } from '../generation/normalized-brief.ts';
 import { day } from './arc.ts';
+import { isDay, lastDayOf } from './calendar.ts';
 import { kpiSourceSchema } from './kpi/source.ts';
 import { slug, wording } from './statement.ts';
 
@@ -38,44 +39,79 @@ export type Kpi = z.infer<typeof kpiSchema>;
 
 const researchSchema = z.strictObject({ url: z.url({ protocol: /^https?$/ }), question: wording(500) });
 
+const firstDay = day.refine((first) => isDay(lastDayOf(first)), {
+  error: 'is too late: the 90 days go beyond the year 9999',
+  params: { mend: 'start earlier' },
+});
+
+const fields = {
+  objective: wording(2_000),
+  cohorts: z.array(cohortSchema).min(1).max(20),
+  foundation: foundationSchema,
+  channels: z.array(z.enum(CHANNELS)).min(1).max(CHANNELS.length),
+  /** Dollars for the 90 days. */
+  budget: z.number().min(0).max(1e9),
+  /** Who can do moves. */
+  owners: z.array(wording(100)).min(1).max(50),
+  kpis: z.array(kpiSchema).min(1).max(20),
+  facts: z.array(factSchema).max(200).default([]),
+  knowledge: z
+    .strictObject({ collection: wording(100).optional(), limit: z.int().min(1).max(50).default(20) })
+    .optional()
+    .meta({ description: 'Facts of the knowledge base to plan with: those nearest to the objective.' }),
+  research: z.array(researchSchema).max(10).default([]).meta({ description: 'Pages to read, within ENGINE_ALLOWED_ORIGINS.' }),
+};
+
+type Checked = { kpis: { name: string }[]; facts: { id: string }[]; channels: string[] };
+
+/** Names that have to tell things apart. */
+function checkNames({ kpis, facts, channels }: Checked, context: z.RefinementCtx): void {
+  const unique = (list: readonly string[], path: (at: number) => (string | number)[]) => {
+    for (const [at, id] of list.entries())
+      if (list.indexOf(id) !== at)
+        context.addIssue({
+          code: 'custom',
+          path: path(at),
+          message: 'stands there twice',
+          params: { mend: 'give each a name of its own' },
+        });
+  };
+  unique(
+    kpis.map(({ name }) => name),
+    (at) => ['kpis', at, 'name'],
+  );
+  unique(
+    facts.map(({ id }) => id),
+    (at) => ['facts', at, 'id'],
+  );
+  unique(channels, (at) => ['channels', at]);
+}
+
 /** The business context of a plan: everything that planning starts from. */
-export const planContextSchema = z
-  .strictObject({
-    objective: wording(2_000),
-    startsOn: day,
-    cohorts: z.array(cohortSchema).min(1).max(20),
-    foundation: foundationSchema,
-    channels: z.array(z.enum(CHANNELS)).min(1).max(CHANNELS.length),
-    /** Dollars for the 90 days. */
-    budget: z.number().min(0).max(1e9),
-    /** Who can do moves. */
-    owners: z.array(wording(100)).min(1).max(50),
-    kpis: z.array(kpiSchema).min(1).max(20),
-    facts: z.array(factSchema).max(200).default([]),
-    knowledge: z
-      .strictObject({ collection: wording(100).optional(), limit: z.int().min(1).max(50).default(20) })
-      .optional(),
-    research: z.array(researchSchema).max(10).default([]),
-  })
-  .superRefine(({ kpis, facts, channels }, context) => {
-    const unique = (list: readonly string[], path: (at: number) => (string | number)[]) => {
-      for (const [at, id] of list.entries())
-        if (list.indexOf(id) !== at)
-          context.addIssue({
-            code: 'custom',
-            path: path(at),
-            message: 'stands there twice',
-            params: { mend: 'give each a name of its own' },
-          });
-    };
-    unique(
-      kpis.map(({ name }) => name),
-      (at) => ['kpis', at, 'name'],
-    );
-    unique(
-      facts.map(({ id }) => id),
-      (at) => ['facts', at, 'id'],
-    );
-    unique(channels, (at) => ['channels', at]);
-  });
+export const planContextSchema = z.strictObject({ ...fields, startsOn: firstDay }).superRefine(checkNames);
 export type PlanContext = z.infer<typeof planContextSchema>;
+
+/** What planning reads of it by itself; the rest of it comes to planning as evidence. */
+export type PlanningContext = Omit<PlanContext, 'facts' | 'knowledge' | 'research'>;
+
+const NAME = /^[a-z0-9][a-z0-9_-]{0,59}$/;
+export const workspaceName = z
+  .string()
+  .trim()
+  .regex(NAME, { error: 'must be small letters, digits, - and _, at most 60 of them' });
+
+const requestFields = {
+  name: wording(200),
+  workspace: workspaceName.default('default').meta({ description: 'Plans, decisions and schedules of one client.' }),
+  requestedBy: wording(200).optional().meta({ description: 'Who cannot approve it.' }),
+  ...fields,
+  startsOn: firstDay.optional().meta({ description: 'First of the 90 days; left out: the next Monday.' }),
+};
+
+/** A plan as it is requested, its context and whose it is, with more fields beside. */
+export const planRequestWith = <S extends z.ZodRawShape>(more: S) =>
+  z.strictObject({ ...requestFields, ...more }).superRefine((request, context) => checkNames(request as Checked, context));
+
+/** A plan as it is requested. */
+export const planRequestSchema = planRequestWith({});
+export type PlanRequest = z.output<typeof planRequestSchema>;

@@ -21,7 +21,7 @@ export function clip(text: string, most: number): string {
 }
 
 /** How the product is called: what stands before the first punctuation, verb of being or relative clause. */
-export function productName({ product }: NormalizedBrief): string {
+export function productName({ product }: Pick<NormalizedBrief, 'product'>): string {
   const sentence = firstSentence(product);
   const name = sentence.split(/[,:;(–—]|\s-\s|\s(?:is|are|that|which|for|with)\s/iu).find(saysSomething);
   return clip((name ?? sentence).trim(), 60);

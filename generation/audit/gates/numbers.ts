@@ -1,4 +1,5 @@
 import type { NormalizedBrief } from '../../normalized-brief.ts';
+import { agrees } from '../claims/agreement.ts';
 import { quantitiesOf, type Quantity } from '../claims/quantities.ts';
 import { GRAVE_DIMENSIONS } from '../claims/quantity-units.ts';
 import { briefTexts } from '../evidence.ts';
@@ -15,30 +16,10 @@ const evidenceOf = memo((brief: NormalizedBrief) => {
   return { quantities, exact: new Set(quantities.flatMap(keysOf)) };
 });
 
-/** Dimensions that can mean the same. */
-function canBe(claimed: Quantity, known: Quantity): boolean {
-  if (claimed.dimension === known.dimension) return true;
-  const either = new Set([claimed.dimension, known.dimension]);
-  if (either.has('money or weight')) return either.has('gbp') || either.has('pound');
-  // A bare number in the brief, as in “price: 19.99”, stands for whatever it is there.
-  return (known.dimension === 'count' && !known.isProof) || (claimed.dimension === 'count' && !claimed.isProof);
-}
-
-const isEqual = (a: number, b: number, slack: number) => Math.abs(a - b) <= Math.abs(a) * slack;
-
-/** Whether a known number makes a claimed one true. Of a numeral with two readings, bounds take the likelier one, the greater. */
-function agrees({ values, bound }: Quantity, known: Quantity): boolean {
-  if (values.some((value) => known.values.some((fact) => isEqual(value, fact, 1e-9)))) return true;
-  const [value, fact] = [Math.max(...values), Math.max(...known.values)];
-  // “Nearly” forgives a tenth.
-  if (bound === 'about') return isEqual(value, fact, 0.1);
-  return (bound === 'least' && fact > value) || (bound === 'most' && fact < value);
-}
-
 function isSupported(claimed: Quantity, brief: NormalizedBrief): boolean {
   const { quantities, exact } = evidenceOf(brief);
   if (keysOf(claimed).some((key) => exact.has(key))) return true;
-  return quantities.some((known) => canBe(claimed, known) && agrees(claimed, known));
+  return quantities.some((known) => agrees(claimed, known));
 }
 
 function unsupportedIn(text: string, brief: NormalizedBrief): Quantity[] {
