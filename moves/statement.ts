@@ -23,6 +23,6 @@ export type Statement = z.infer<typeof statementSchema>;
 export interface Evidence {
   id: string;
   text: string;
-  /** Where it is from: the request, the knowledge base, or a page of the web. */
-  source: { kind: 'request' | 'knowledge' | 'web'; location: string };
+  /** Where it is from: the request, the knowledge base, a page of the web, or what the plan itself has come to. */
+  source: { kind: 'request' | 'knowledge' | 'web' | 'plan'; location: string };
 }
