@@ -68,6 +68,8 @@ export class Orchestrator {
       await this.#finisher.finish(session, end);
       // Somebody else may go on with it at once.
       if (end.how === 'handed_over') await this.#deps.enqueue(session.id);
+      // People may have been quicker than the record of the wait.
+      if (end.how === 'waits') this.#deps.approvals.wake();
     } catch (error) {
       await this.#letGo(session, error);
     } finally {
@@ -120,6 +122,8 @@ export class Orchestrator {
       if (failed && step.onFailure === 'abort') return { how: 'stopped', by: outcome.row };
       if (!failed && step.onSuccess === 'abort') stopAfter = outcome.row;
     }
+    const waiting = outcomes.flatMap((outcome) => (outcome.how === 'waits' ? [outcome.row] : []));
+    if (waiting.length > 0) return { how: 'waits', for: waiting };
     return stopAfter ? { how: 'ended' } : undefined;
   }
 

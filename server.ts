@@ -13,6 +13,7 @@ import { campaignsOfActive } from './database/queries/runs.ts';
 import type { Records } from './database/records.ts';
 import { ServerClock } from './database/server-clock.ts';
 import { Dispatcher } from './notifications/dispatcher.ts';
+import { tellOfKpis } from './notifications/kpi-messages.ts';
 import { campaignResumed } from './notifications/messages.ts';
 import { AuditCatchUp } from './generation/briefs/audit-catch-up.ts';
 import { BriefControl } from './generation/briefs/brief-control.ts';
@@ -24,7 +25,21 @@ import { localEmbedder } from './knowledge/local-embedder.ts';
 import { modelEmbedder } from './knowledge/model-embedder.ts';
 import { RedisCache } from './knowledge/memory/redis-cache.ts';
 import { SessionMemory } from './knowledge/memory/session-memory.ts';
+import { KpiDesk } from './moves/kpi/kpi-desk.ts';
+import { KpiMonitor } from './moves/kpi/monitor.ts';
+import { DecisionLog } from './moves/decisions/decision-log.ts';
+import { planEditChecks } from './moves/edit-checks.ts';
+import { MoveControl } from './moves/move-control.ts';
+import { pivotTemplates } from './moves/pivots/write-pivot.ts';
+import { PlanControl } from './moves/plan-control.ts';
+import { makePlanning } from './moves/planning.ts';
+import { planningTemplates } from './moves/rules/templates.ts';
+import { toolTemplates } from './moves/tools/plan-tools.ts';
+import { makeToolbox } from './moves/tools/registry.ts';
 import { Orchestrator } from './orchestrator.ts';
+import { ApprovalDesk } from './runs/approvals/approval-desk.ts';
+import { ApprovalKeeper } from './runs/approvals/approval-keeper.ts';
+import { checkStepEdits } from './runs/approvals/edits.ts';
 import { EngineGate } from './runs/engine-gate.ts';
 import { leaseTimes } from './runs/lease.ts';
 import { LeaseKeeper } from './runs/lease-keeper.ts';
@@ -47,7 +62,16 @@ import { outliveReaders, stopRequest } from './shared/process.ts';
 import { makeEngineClient } from './steps/engine-client.ts';
 
 /** After these events there may be messages to send. */
-const TELLING: ReadonlySet<string> = new Set(['run.finished', 'run.waiting', 'step.unknown', 'campaign.resumed']);
+const TELLING: ReadonlySet<string> = new Set([
+  'run.finished',
+  'run.waiting',
+  'step.unknown',
+  'campaign.resumed',
+  'kpi.changed',
+]);
+
+/** What the offline writer can write. */
+const OFFLINE_WRITER = { ...templates, ...planningTemplates, ...pivotTemplates, ...toolTemplates };
 
 /** What every part is given. */
 interface Ground {
@@ -113,20 +137,53 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const metrics = createMetrics(events, { queueDepth });
   countBriefs(metrics, events, () => clock.now());
   const origins = originPolicy(config);
+  const toolbox = makeToolbox(config, { records, clock, origins });
+  stack.defer(() => toolbox.close());
   const http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock });
   stack.defer(() => http.close());
-  const model = makeModel(config.model, { clock, logger, templates, store: modelAnswers(records, clock) });
+  const model = makeModel(config.model, {
+    clock,
+    logger,
+    templates: OFFLINE_WRITER,
+    store: modelAnswers(records, clock),
+  });
   stack.defer(() => model.close());
   showModel(metrics, () => model.stats());
   const gone = (worker: string) => isGone(worker, ground.worker);
   const budget = new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget });
   const enqueue = (runId: string) => queue.enqueue(runId);
   const claims = new Claims({ ...shared, validMs: leaseTimes(ground.leaseMs).validMs });
+  const dispatcher = new Dispatcher(shared);
+  const forApprovals = { ...shared, enqueue, onMessages: () => dispatcher.wake() };
+  const approvalKeeper = new ApprovalKeeper(forApprovals);
+  const approvals = new ApprovalDesk({
+    ...forApprovals,
+    checks: { step: checkStepEdits, ...planEditChecks },
+    wake: () => approvalKeeper.wake(),
+  });
+  const knowledge = new KnowledgeBase({ ...shared, ...embeddersOf(config.model, model), isGone: gone });
+  const kpis = new KpiDesk(shared);
+  const planning = makePlanning({
+    ...shared,
+    knowledge,
+    kpis,
+    toolbox,
+    pool: database.checkpoints,
+    decisions: new DecisionLog(shared),
+    monitor: new KpiMonitor({
+      ...shared,
+      ...config,
+      origins,
+      tell: tellOfKpis({ ...shared, slackConfigured: config.slackWebhookUrl !== null }),
+    }),
+  });
   const orchestrator = new Orchestrator({
     ...shared,
     http,
     model,
     enqueue,
+    planning,
+    approvals,
     journal: new Journal(records),
     claims,
     gate: new EngineGate(config.engineConcurrency),
@@ -165,7 +222,6 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     enqueue,
     cancelHeld: (runId, reason) => orchestrator.cancel(runId, reason),
   });
-  const knowledge = new KnowledgeBase({ ...shared, ...embeddersOf(config.model, model), isGone: gone });
   const cache = config.redisUrl === null ? undefined : new RedisCache({ ...shared, url: config.redisUrl });
   return {
     metrics,
@@ -176,7 +232,9 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     environment,
     campaigns,
     scheduler,
-    dispatcher: new Dispatcher(shared),
+    dispatcher,
+    approvals,
+    approvalKeeper,
     recovery: new Recovery({
       ...shared,
       queue,
@@ -191,6 +249,9 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     cache,
     knowledge,
     memory: new SessionMemory({ ...shared, cache }),
+    kpis,
+    plans: new PlanControl({ ...shared, runs }),
+    moves: new MoveControl(shared),
     health: { ready: readiness(records, queue, clock) },
   };
 }
@@ -232,6 +293,8 @@ async function startParts(
   scheduler.start();
   stack.defer(() => retention.stop());
   retention.start();
+  stack.defer(() => parts.approvalKeeper.stop());
+  parts.approvalKeeper.start();
   stack.defer(() => auditCatchUp.stop());
   auditCatchUp.start();
   stack.defer(() => parts.knowledge.stop());

@@ -7,9 +7,13 @@ import type { Clock } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import type { EventBus } from '../shared/events.ts';
 import type { Logger } from '../shared/logger.ts';
+import type { ApprovalDesk } from '../runs/approvals/approval-desk.ts';
 import type { BriefControl } from '../generation/briefs/brief-control.ts';
 import type { KnowledgeBase } from '../knowledge/knowledge-base.ts';
 import type { SessionMemory } from '../knowledge/memory/session-memory.ts';
+import type { KpiDesk } from '../moves/kpi/kpi-desk.ts';
+import type { MoveControl } from '../moves/move-control.ts';
+import type { PlanControl } from '../moves/plan-control.ts';
 import type { BudgetStatus } from './shapes/budget.ts';
 
 /** What the routes may do with campaigns; `input` is whatever the client sent. */
@@ -44,8 +48,20 @@ export interface RunsPort {
 /** What the routes may do with briefs; implemented by generation/briefs/brief-control.ts. */
 export type BriefsPort = Pick<BriefControl, 'submit' | 'find' | 'auditBefore' | 'cancel' | 'retry'>;
 
+/** What the routes may do with approvals; implemented by runs/approvals/approval-desk.ts. */
+export type ApprovalsPort = Pick<ApprovalDesk, 'find' | 'decide'>;
+
+/** What the routes may do with plans; implemented by moves/plan-control.ts. */
+export type PlansPort = Pick<PlanControl, 'submit' | 'replan' | 'pivot' | 'end' | 'find'>;
+
 /** What the routes may do with sessions; implemented by knowledge/memory/session-memory.ts. */
 export type MemoryPort = Pick<SessionMemory, 'recover' | 'put' | 'remove'>;
+
+/** What the routes may do with KPIs; implemented by moves/kpi/kpi-desk.ts. */
+export type KpisPort = Pick<KpiDesk, 'status' | 'enter'>;
+
+/** What the routes may do with moves; implemented by moves/move-control.ts. */
+export type MovesPort = Pick<MoveControl, 'get' | 'change'>;
 
 /** What the routes may do with the knowledge of the business; implemented by knowledge/knowledge-base.ts. */
 export type KnowledgePort = Pick<
@@ -68,9 +84,13 @@ export interface ApiDeps {
   events: EventBus;
   campaigns: CampaignsPort;
   runs: RunsPort;
+  approvals: ApprovalsPort;
+  plans: PlansPort;
   briefs: BriefsPort;
   knowledge: KnowledgePort;
+  kpis: KpisPort;
   memory: MemoryPort;
+  moves: MovesPort;
   budget: {
     /** Where a campaign stands in its budget. */
     status(campaign: { id: string; timezone: string; budget: BudgetDefinition }): Promise<BudgetStatus>;

@@ -5,7 +5,7 @@ import { MOST_ADDRESSES } from './defaults.ts';
 const ADDRESS =
   /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?)*$/u;
 
-const address = z.string().trim().max(254).regex(ADDRESS, { error: 'is not an e-mail address' });
+export const address = z.string().trim().max(254).regex(ADDRESS, { error: 'is not an e-mail address' });
 
 export const CHANNEL = /^#[\p{L}\p{N}_-]{1,80}$/u;
 export const ENV_REFERENCE = /^\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkCron, checkTimezone, CRON_MEND, TIMEZONE_MEND } from '../scheduler/calendar.ts';
 import { CAMPAIGN_DEFAULTS, SCHEDULE_DEFAULTS } from './defaults.ts';
-import { duration } from './fields.ts';
+import { duration } from '../shared/duration.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -9,7 +9,7 @@ import { ENDPOINT_MEND, SLACK_MEND } from './address-checks.ts';
 import { budgetFieldNames, campaignInput } from './campaign-schema.ts';
 import { notificationsInput, targetFieldNames } from './notification-schema.ts';
 import { LONGEST_NAME } from './defaults.ts';
-import { DURATION_MEND } from './fields.ts';
+import { DURATION_MEND } from '../shared/duration.ts';
 import type { ProblemList } from './problem-list.ts';
 import { scheduleFields } from './schedule-schema.ts';
 import { retryFieldNames, stepFieldNames } from './step-schema.ts';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { engineNames, stepKinds } from '../steps/registry.ts';
 import { DEFAULT_ATTEMPTS, LONGEST_NAME, MOST_PARALLEL, RETRY_DEFAULTS, STEP_DEFAULTS } from './defaults.ts';
-import { dollars, duration, freeForm, nameText } from './fields.ts';
+import { dollars, freeForm, nameText } from './fields.ts';
+import { duration } from '../shared/duration.ts';
 
 const DAY_MS = 86_400_000;
 const LONGEST_URL = 2_000;

@@ -10,6 +10,7 @@ export const MOVES_COLUMNS: {
     campaign_id: 'plain',
     run_id: 'plain',
     step_name: 'plain',
+    plan_id: 'plain',
     kind: 'plain',
     title: 'plain',
     summary: 'plain',

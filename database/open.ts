@@ -17,6 +17,8 @@ export interface Database {
   records: Records;
   /** Of the database that holds the records; null when they are reached through Supabase's API. */
   pool: Pool | null;
+  /** Of the database that checkpoints of planning are kept in: that of the records where it can be reached, else that of the queue. */
+  checkpoints: Pool;
   /** What pg-boss is made with. */
   boss: ConstructorOptions;
   kind: 'embedded' | 'postgres' | 'supabase';
@@ -68,7 +70,7 @@ const leaveOpen = () => Promise.resolve();
 async function openInProcess(dataDir: string, { logger }: OpenOptions, undo: AsyncDisposableStack): Promise<Opened> {
   const { pool, queue } = undo.use(await openEmbedded(dataDir, logger));
   await migrate(pool, logger);
-  return { records: new SqlRecords(pool, leaveOpen), pool, boss: queue, kind: 'embedded' };
+  return { records: new SqlRecords(pool, leaveOpen), pool, checkpoints: pool, boss: queue, kind: 'embedded' };
 }
 
 async function openPostgres(url: string, options: OpenOptions, undo: AsyncDisposableStack): Promise<Opened> {
@@ -77,7 +79,7 @@ async function openPostgres(url: string, options: OpenOptions, undo: AsyncDispos
   const records = new SqlRecords(pool, leaveOpen);
   await waitFor(() => records.ping(), `The database at ${addressOf(url)}`, options);
   await migrate(pool, options.logger);
-  return { records, pool, boss: queueOn(url), kind: 'postgres' };
+  return { records, pool, checkpoints: pool, boss: queueOn(url), kind: 'postgres' };
 }
 
 async function openSupabase(
@@ -91,10 +93,12 @@ async function openSupabase(
   await waitFor(() => records.checkSchema(), 'The Supabase project', options);
   if (config.databaseUrl !== null) {
     await waitForQueue(config.databaseUrl, options);
-    return { records, pool: null, boss: queueOn(config.databaseUrl), kind: 'supabase' };
+    const checkpoints = connectPool(config.databaseUrl, options.logger);
+    undo.defer(() => checkpoints.end());
+    return { records, pool: null, checkpoints, boss: queueOn(config.databaseUrl), kind: 'supabase' };
   }
-  const { queue } = undo.use(await openEmbedded(config.dataDir, options.logger));
-  return { records, pool: null, boss: queue, kind: 'supabase' };
+  const { pool, queue } = undo.use(await openEmbedded(config.dataDir, options.logger));
+  return { records, pool: null, checkpoints: pool, boss: queue, kind: 'supabase' };
 }
 
 /** The queue opens its own connections later, and would say of an absent server only what the network says. */

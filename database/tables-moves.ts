@@ -11,6 +11,8 @@ export interface ApprovalRow {
   campaign_id: string;
   run_id: string;
   step_name: string;
+  /** The plan that it is about. */
+  plan_id: string | null;
   /** What is asked about: `step`, `arc`, `moves`, `pivot`; says how edits are checked. */
   kind: string;
   title: string;

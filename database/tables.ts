@@ -102,6 +102,8 @@ export interface AttemptEntry {
   cost_micros: Micros;
   cost_unknown: boolean;
   error: { code: string; message: string } | null;
+  /** It ended by asking people, whose answer the next attempt has. */
+  waited?: true;
 }
 
 export interface StepRow {

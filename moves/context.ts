@@ -59,7 +59,11 @@ const fields = {
     .strictObject({ collection: wording(100).optional(), limit: z.int().min(1).max(50).default(20) })
     .optional()
     .meta({ description: 'Facts of the knowledge base to plan with: those nearest to the objective.' }),
-  research: z.array(researchSchema).max(10).default([]).meta({ description: 'Pages to read, within ENGINE_ALLOWED_ORIGINS.' }),
+  research: z
+    .array(researchSchema)
+    .max(10)
+    .default([])
+    .meta({ description: 'Pages to read, within ENGINE_ALLOWED_ORIGINS.' }),
 };
 
 type Checked = { kpis: { name: string }[]; facts: { id: string }[]; channels: string[] };
@@ -110,7 +114,9 @@ const requestFields = {
 
 /** A plan as it is requested, its context and whose it is, with more fields beside. */
 export const planRequestWith = <S extends z.ZodRawShape>(more: S) =>
-  z.strictObject({ ...requestFields, ...more }).superRefine((request, context) => checkNames(request as Checked, context));
+  z
+    .strictObject({ ...requestFields, ...more })
+    .superRefine((request, context) => checkNames(request as Checked, context));
 
 /** A plan as it is requested. */
 export const planRequestSchema = planRequestWith({});

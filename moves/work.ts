@@ -9,6 +9,8 @@ export interface Question {
   name: string;
   /** Says how edits are checked. */
   kind: 'step' | 'arc' | 'moves' | 'pivot';
+  /** The plan that it is about. */
+  planId: string | null;
   title: string;
   /** In a few sentences, for a mail. */
   summary: string;

@@ -1,10 +1,14 @@
+import type { Colour } from '../database/tables-moves.ts';
 import type { Iso, JsonObject, RunStatus, StepStatus } from '../database/tables.ts';
 import type { Micros } from '../shared/money.ts';
 
 /** What messages are about. Each kind has its own facts and its own wording (content.ts). */
 export type NotificationKind =
+  | 'approval.asked'
+  | 'approval.reminder'
   | 'budget.exceeded'
   | 'budget.resumed'
+  | 'kpi.changed'
   | 'run.aborted'
   | 'run.completed'
   | 'run.failed'
@@ -92,11 +96,44 @@ export type ResumedFacts = CampaignFacts & {
   nextRunAt: Iso | null;
 };
 
+export type ApprovalFacts = CampaignFacts & {
+  runId: string;
+  approvalId: string;
+  title: string;
+  summary: string;
+  /** Whose members decide; empty: everybody may. */
+  groups: string[];
+  requestedBy: string | null;
+  expiresAt: Iso;
+  /** What becomes of it when nobody decides. */
+  onExpiry: 'approved' | 'rejected';
+};
+
+export type KpiFacts = CampaignFacts & {
+  runId: string;
+  planId: string;
+  plan: string;
+  kpi: string;
+  label: string;
+  unit: string;
+  from: Colour;
+  to: Colour;
+  value: number | null;
+  /** Of the day of the value. */
+  expected: number | null;
+  /** Of what should have been gained by then. */
+  attainment: number | null;
+  target: number;
+  observedAt: Iso | null;
+};
+
 /** A message as content.ts puts it into words. */
 export type NotificationFacts =
+  | { kind: 'approval.asked' | 'approval.reminder'; facts: ApprovalFacts }
   | { kind: 'run.aborted' | 'run.completed' | 'run.failed' | 'run.partial' | 'run.recovered'; facts: RunFacts }
   | { kind: 'budget.exceeded'; facts: BudgetFacts }
   | { kind: 'budget.resumed'; facts: ResumedFacts }
+  | { kind: 'kpi.changed'; facts: KpiFacts }
   | { kind: 'step.unknown'; facts: StepUnknownFacts };
 
 /** The facts of a stored row. Rows are written by messages.ts alone, so their shape follows from their kind. */

@@ -15,6 +15,8 @@ import { errorsOf, finalStatus, totalsOf } from './totals.ts';
 export type RunEnd =
   | { how: 'ended' }
   | { how: 'stopped'; by: StepRow }
+  /** People have been asked; the run goes on when they answer. */
+  | { how: 'waits'; for: readonly StepRow[] }
   | { how: 'refused'; refusal: BudgetRefusal }
   | { how: 'cancelled'; reason: string }
   | { how: 'handed_over' };
@@ -126,7 +128,7 @@ export class RunFinisher {
     const at = iso(this.#deps.clock.now());
     return flattenSteps(session.definition.steps).flatMap(({ step }, position) => {
       const row = session.steps.get(step.name);
-      if (row && row.status !== 'running') return [];
+      if (row && row.status !== 'running' && row.status !== 'waiting') return [];
       if (!row) return [{ ...openStepRow(session.id, position, step), status: 'skipped', completed_at: at }];
       return [
         row.effect === 'once' && isUnderWay(row)
@@ -151,6 +153,7 @@ function doubtful(row: StepRow, at: Iso): StepRow {
 function statusOf(session: RunSession, end: RunEnd): RunStatus {
   if (end.how === 'cancelled') return 'cancelled';
   if (end.how === 'refused') return 'aborted';
+  if (end.how === 'waits') return 'waiting';
   return finalStatus(session.orderedSteps(), end.how === 'stopped' ? end.by : undefined);
 }
 
@@ -158,6 +161,8 @@ function reasonOf(end: RunEnd): string | null {
   switch (end.how) {
     case 'stopped':
       return `Step ${end.by.name} ${end.by.status === 'unknown' ? 'may or may not have been done' : 'failed'}: ${end.by.error?.message ?? ''}`;
+    case 'waits':
+      return `Waits for people to decide: ${end.for.map(({ name }) => name).join(', ')}`;
     case 'refused':
       return end.refusal.message;
     case 'cancelled':
@@ -195,6 +200,7 @@ function decisionsOf(session: RunSession, end: RunEnd, nowMs: number): Decision[
     predicted: {},
     evidence,
   });
+  if (end.how === 'waits') return [];
   if (end.how === 'refused')
     return [
       decision('abort_run', end.refusal.message, {

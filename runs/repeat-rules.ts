@@ -2,11 +2,12 @@ import type { StepDefinition } from '../campaigns/definition.ts';
 import type { StepRow } from '../database/tables.ts';
 import { waitBefore } from '../shared/retry.ts';
 import type { StepError } from '../steps/step.ts';
+import { triesOf } from './step-rows.ts';
 
 /** How long the next attempt is waited for, when there will be one. */
 export function nextAttempt(step: StepDefinition, row: StepRow, error: StepError): { retryInMs?: number } {
-  if (!mayRepeat(step, error) || row.attempts >= step.retry.attempts) return {};
-  return { retryInMs: waitBefore(step.retry, row.attempts, error.retryAfterMs) };
+  if (!mayRepeat(step, error) || triesOf(row) >= step.retry.attempts) return {};
+  return { retryInMs: waitBefore(step.retry, triesOf(row), error.retryAfterMs) };
 }
 
 /** Whether another attempt is allowed after this failure: never for a `once` step whose engine may have worked. */

@@ -2,7 +2,8 @@ import type { JsonObject } from '../database/tables.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { StepDefinition } from '../campaigns/definition.ts';
 import type { Model } from '../generation/model.ts';
-import type { EngineHttp, StepFacts, StepKind, StepLog, StepResult } from '../steps/step.ts';
+import type { Question, Unanswered, Verdict } from '../moves/work.ts';
+import type { EngineHttp, Planning, StepFacts, StepKind, StepLog, StepResult } from '../steps/step.ts';
 import { StepError } from '../steps/step.ts';
 import { asStepError } from './reasons.ts';
 import type { StepCall } from './step-call.ts';
@@ -16,6 +17,8 @@ export interface AttemptInput {
   attempt: number;
   http: EngineHttp;
   model: Model;
+  planning: Planning;
+  ask(question: Question): Promise<Verdict | Unanswered>;
   log: StepLog;
   clock: Clock;
   /** Aborts when the run has to stop. */
@@ -61,7 +64,7 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
 }
 
 function execute(input: AttemptInput, signal: AbortSignal, deadline: number): Promise<StepResult> {
-  const { kind, step, call, model, http } = input;
+  const { kind, step, call, model, planning, http } = input;
   const facts: StepFacts = {
     runId: input.runId,
     campaignId: input.campaignId,
@@ -75,7 +78,10 @@ function execute(input: AttemptInput, signal: AbortSignal, deadline: number): Pr
     progress: (told) => input.progress(clean(told, input.redact)),
     log: input.log,
   };
-  if (kind.engine === null) return kind.execute({ ...facts, model, params: call.params, previous: call.previous });
+  if (kind.engine === null) {
+    const ask = (question: Question) => input.ask(question);
+    return kind.execute({ ...facts, model, planning, ask, params: call.params, previous: call.previous });
+  }
   if (!call.engine) throw new RangeError(`a step of kind ${kind.kind} needs a call`);
   return kind.execute({ ...facts, call: call.engine, http });
 }

@@ -26,6 +26,11 @@ export function openStepRow(runId: string, position: number, step: StepDefinitio
   };
 }
 
+/** How often it was tried; attempts that ended in waiting for people are no tries. */
+export function triesOf(row: StepRow): number {
+  return row.attempts - row.attempt_log.filter((entry) => entry.waited).length;
+}
+
 /** Whether the last attempt was begun and has no end: the engine may be working, or may have done the work. */
 export function isUnderWay(row: StepRow): boolean {
   return row.attempt_log.at(-1)?.completed_at === null;
@@ -63,6 +68,14 @@ export function endAttempt(
         : entry,
     ),
   };
+}
+
+/** The row of a step that people have been asked about; its last attempt has ended. @param output whom it waits for */
+export function waitingRow(row: StepRow, output: JsonObject): StepRow {
+  const log = row.attempt_log.map((entry) =>
+    entry.attempt === row.attempts ? { ...entry, waited: true as const } : entry,
+  );
+  return { ...row, status: 'waiting', attempt_log: log, output };
 }
 
 /** What the events of a settled step tell. */

@@ -11,7 +11,8 @@ import { DatabaseUnavailableError } from '../shared/errors.ts';
 import { type Logger, makeRedactor } from '../shared/logger.ts';
 import { withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
-import { type EngineHttp, StepError, type StepKind } from '../steps/step.ts';
+import { type EngineHttp, type Planning, StepError, type StepKind } from '../steps/step.ts';
+import type { Asking } from './approvals/approval-desk.ts';
 import type { EngineGate } from './engine-gate.ts';
 import { asStepError, ServiceStoppingError } from './reasons.ts';
 import { isDoubtful, mayRepeat, mustSettle, nextAttempt } from './repeat-rules.ts';
@@ -19,7 +20,7 @@ import type { RunRecord, RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
 import { type BegunAttempt, RefusedByBudget, StepBudget } from './step-budget.ts';
 import { type StepCall, stepCallOf } from './step-call.ts';
-import { endAttempt, isUnderWay, openStepRow, settledFacts } from './step-rows.ts';
+import { endAttempt, isUnderWay, openStepRow, settledFacts, triesOf, waitingRow } from './step-rows.ts';
 import { type StepOutcome, StepSettlement } from './step-settlement.ts';
 
 export interface StepRunnerDependencies {
@@ -27,6 +28,8 @@ export interface StepRunnerDependencies {
   ledger: BudgetLedger;
   http: EngineHttp;
   model: Model;
+  planning: Planning;
+  approvals: Asking;
   gate: EngineGate;
   clock: Clock;
   logger: Logger;
@@ -61,7 +64,7 @@ export class StepRunner {
    */
   async run(session: RunSession, step: StepDefinition): Promise<StepOutcome> {
     const before = session.steps.get(step.name);
-    if (before && before.status !== 'running') return { how: 'settled', row: before };
+    if (before && before.status !== 'running' && before.status !== 'waiting') return { how: 'settled', row: before };
     let row = openStepRow(session.id, session.positionOf(step.name), step, before);
     if (before) {
       row = await this.#budget.chargeInterrupted(session, row);
@@ -107,7 +110,7 @@ export class StepRunner {
     try {
       await withRetry(
         attempt,
-        { ...step.retry, attempts: Math.max(1, step.retry.attempts - row.attempts) },
+        { ...step.retry, attempts: Math.max(1, step.retry.attempts - triesOf(row)) },
         {
           clock: this.#deps.clock,
           signal: session.signal,
@@ -116,12 +119,12 @@ export class StepRunner {
           retryAfter: (error) => (error instanceof StepError ? error.retryAfterMs : undefined),
         },
       );
-      return { how: 'settled', row };
+      return row.status === 'waiting' ? { how: 'waits', row } : { how: 'settled', row };
     } catch (error) {
       if (!lastError || session.stopReason instanceof FencedError) throw error;
       if (isDoubtful(step, lastError)) return this.#settlement.unknown(session, row, lastError.message);
       if (session.signal.aborted) return this.#settlement.interrupted(session, row);
-      if (session.stopping && mayRepeat(step, lastError) && row.attempts < step.retry.attempts)
+      if (session.stopping && mayRepeat(step, lastError) && triesOf(row) < step.retry.attempts)
         return { how: 'interrupted' };
       return this.#settlement.failed(session, row, lastError);
     }
@@ -184,7 +187,7 @@ export class StepRunner {
     begun: BegunAttempt,
     call: StepCall,
   ): Promise<{ row: StepRow; error?: StepError }> {
-    const { clock, http, model, logger } = this.#deps;
+    const { clock, http, model, planning, approvals, logger } = this.#deps;
     const { row } = begun;
     await this.#makeSure(session);
     const outcome = await attemptStep({
@@ -196,6 +199,8 @@ export class StepRunner {
       attempt: row.attempts,
       http,
       model,
+      planning,
+      ask: (question) => approvals.ask(session, step.name, question),
       clock,
       log: logger.child({ runId: session.id, campaignId: session.run.campaign_id, step: step.name }),
       signal: session.signal,
@@ -230,6 +235,12 @@ export class StepRunner {
       return { row: ended, error: outcome.error };
     }
     const { result } = outcome;
+    if (result.outcome === 'waiting') {
+      const waits = waitingRow(ended, result.output);
+      const event = { type: 'step.waiting', data: { ...settledFacts(waits), ...result.output } } as const;
+      session.later({ ...spent, steps: [waits], charges: charge.items, events: [event] });
+      return { row: waits };
+    }
     const settled: StepRow = {
       ...ended,
       status: result.outcome,

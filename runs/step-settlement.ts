@@ -11,6 +11,8 @@ import { settledFacts } from './step-rows.ts';
 /** How a step came out: settled one way or another, refused by the budget, or cut short by cancel or stop. */
 export type StepOutcome =
   | { how: 'settled'; row: StepRow }
+  /** People have been asked. */
+  | { how: 'waits'; row: StepRow }
   | { how: 'refused'; refusal: BudgetRefusal }
   | { how: 'interrupted' };
 

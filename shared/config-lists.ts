@@ -16,6 +16,9 @@ export interface EngineConcurrency {
   of: Record<string, number>;
 }
 
+/** Names of people by the name of their group. */
+export type ApprovalGroups = Record<string, string[]>;
+
 export const API_KEYS_MEND =
   'list keys with commas, each as scope:key with scope read, operate or admin, such as admin:3f6c…';
 
@@ -73,6 +76,28 @@ export function parseEngineConcurrency(text: string, slots: number, problems: Pr
     else concurrency.of[origin] = calls;
   }
   return concurrency;
+}
+
+/** Entries are `group=member,member`, parted by semicolons. */
+export function parseApprovalGroups(text: string, problems: Problem[]): ApprovalGroups {
+  const groups: ApprovalGroups = {};
+  for (const [index, entry] of text.split(';').entries()) {
+    if (entry.trim() === '') continue;
+    const [name = '', ...rest] = entry.split('=');
+    const members = rest
+      .join('=')
+      .split(',')
+      .map((member) => member.trim())
+      .filter(Boolean);
+    if (!/^[\w.-]{1,60}$/.test(name.trim()) || members.length === 0)
+      problems.push({
+        path: 'APPROVAL_GROUPS',
+        message: `entry ${index + 1} is not group=member,member`,
+        mend: 'write it as marketing=anna,ben;finance=carla',
+      });
+    else groups[name.trim()] = [...(groups[name.trim()] ?? []), ...members];
+  }
+  return groups;
 }
 
 /** Whether a client of Redis can read it: a path names a database by its number, user and password are percent-encoded. */

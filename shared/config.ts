@@ -3,9 +3,11 @@ import { z } from 'zod';
 import {
   API_KEYS_MEND,
   type ApiKey,
+  type ApprovalGroups,
   type EngineConcurrency,
   isRedisUrl,
   parseApiKeys,
+  parseApprovalGroups,
   parseEngineConcurrency,
 } from './config-lists.ts';
 import { MODEL_MENDS, modelProblems, modelSettings, type ModelSettings, modelVariables } from './config-model.ts';
@@ -23,6 +25,8 @@ export interface Config {
   hostRefused: string | null;
   dataDir: string;
   campaignsDir: string;
+  /** Folder of the CSV files that KPIs are read from. */
+  kpiDir: string;
   supabase: { url: string; serviceRoleKey: string } | null;
   databaseUrl: string | null;
   redisUrl: string | null;
@@ -35,10 +39,14 @@ export interface Config {
   slackWebhookUrl: string | null;
   /** `{{ env.NAME }}` values that campaign files may refer to, by name. */
   references: Record<string, string>;
+  /** A JSON file of the endpoints that agents may call; null: none. */
+  toolsFile: string | null;
   globalDailyBudget: Micros | null;
   maxConcurrentRuns: number;
   /** Calls at a time: to each engine, by its origin, and to those that are named. */
   engineConcurrency: EngineConcurrency;
+  /** Members by the name of the group, for approvals. */
+  approvalGroups: ApprovalGroups;
   /** Within this time another worker takes up the runs of one that has died, in milliseconds. */
   leaseMs: number;
   /** How long a stop waits for steps in flight, in milliseconds. */
@@ -97,6 +105,7 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   DATA_DIR: z.string().default('data'),
   CAMPAIGNS_DIR: z.string().default('campaigns'),
+  KPI_DIR: z.string().optional(),
   SUPABASE_URL: url.optional(),
   SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -110,9 +119,11 @@ const environment = z.object({
   NOTIFY_FROM: z.string().min(3).default('Pipeline Orchestrator <pipeline-orchestrator@localhost>'),
   SLACK_WEBHOOK_URL: url.optional(),
   ENV_REFERENCES: z.string().default(''),
+  TOOLS_FILE: z.string().optional(),
   GLOBAL_DAILY_BUDGET: numeric(0, MAX_DOLLARS, 'a number of dollars', Number.isFinite).optional(),
   MAX_CONCURRENT_RUNS: integer(1, 10_000).default(500),
   ENGINE_CONCURRENCY: z.string().default(''),
+  APPROVAL_GROUPS: z.string().default(''),
   RUN_LEASE_MS: integer(5_000, 3_600_000).default(30_000),
   STOP_GRACE_MS: integer(0, 600_000).default(10_000),
   MAX_ENGINE_RESPONSE_BYTES: integer(1_024, 1_073_741_824).default(16 * 1_024 * 1_024),
@@ -166,6 +177,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     parsed.data?.MAX_CONCURRENT_RUNS ?? 1,
     problems,
   );
+  const approvalGroups = parseApprovalGroups(parsed.data?.APPROVAL_GROUPS ?? '', problems);
   modelProblems(given, problems);
   if (!parsed.success || problems.length > 0) throw new ValidationError('The configuration has problems.', problems);
   const values = parsed.data;
@@ -181,6 +193,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     hostRefused: exposed ? values.HOST : null,
     dataDir: resolve(values.DATA_DIR),
     campaignsDir: resolve(values.CAMPAIGNS_DIR),
+    kpiDir: resolve(values.KPI_DIR ?? join(values.DATA_DIR, 'kpis')),
     supabase:
       values.SUPABASE_URL && values.SUPABASE_SERVICE_ROLE_KEY
         ? { url: values.SUPABASE_URL, serviceRoleKey: values.SUPABASE_SERVICE_ROLE_KEY }
@@ -198,9 +211,11 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     notifyFrom: values.NOTIFY_FROM,
     slackWebhookUrl: values.SLACK_WEBHOOK_URL ?? null,
     references,
+    toolsFile: values.TOOLS_FILE ?? null,
     globalDailyBudget: values.GLOBAL_DAILY_BUDGET === undefined ? null : dollarsToMicros(values.GLOBAL_DAILY_BUDGET),
     maxConcurrentRuns: values.MAX_CONCURRENT_RUNS,
     engineConcurrency,
+    approvalGroups,
     leaseMs: values.RUN_LEASE_MS,
     stopGraceMs: values.STOP_GRACE_MS,
     maxEngineResponseBytes: values.MAX_ENGINE_RESPONSE_BYTES,

@@ -47,6 +47,8 @@ const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
   brief: ['id', 'list the ids with GET /api/briefs'],
   'knowledge file': ['id', 'list the ids with GET /api/knowledge/ingests'],
   fact: ['id', 'list the ids with GET /api/knowledge/facts'],
+  plan: ['id', 'list the ids with GET /api/plans'],
+  'KPI of the plan': ['kpi', 'list the names with GET /api/plans/{id}/kpis'],
   move: ['id', 'list the ids with GET /api/moves'],
   decision: ['id', 'list the ids with GET /api/decisions'],
   'workspace with decisions': ['workspace', 'list those there are with GET /api/decisions/verify'],

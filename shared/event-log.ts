@@ -31,6 +31,7 @@ const LINES: Record<EventType, Line> = {
   'knowledge.finished': { message: 'Knowledge file finished', level: levelOfEnd },
   'knowledge.progress': { message: 'Knowledge file in progress', level: 'debug' },
   'knowledge.received': { message: 'Knowledge file received', level: 'info' },
+  'kpi.changed': { message: 'Colour of a KPI changed', level: 'info' },
   'memory.recovered': { message: 'Session state recovered', level: 'debug' },
   'move.changed': { message: 'Move changed', level: 'info' },
   'notification.failed': { message: 'Notification failed', level: 'error' },

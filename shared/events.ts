@@ -33,6 +33,7 @@ export const EVENT_TYPES = [
   'knowledge.finished',
   'knowledge.progress',
   'knowledge.received',
+  'kpi.changed',
   'memory.recovered',
   'move.changed',
   'notification.failed',

@@ -1,7 +1,13 @@
 import { analysis } from './analysis.ts';
+import { approval } from './approval.ts';
+import { arc } from './arc.ts';
 import { audit } from './audit.ts';
 import { copy } from './copy.ts';
+import { kpis } from './kpis.ts';
+import { moveAssets } from './move-assets.ts';
+import { moves } from './moves.ts';
 import { outreach } from './outreach.ts';
+import { pivot } from './pivot.ts';
 import { poster } from './poster.ts';
 import { prospecting } from './prospecting.ts';
 import { sender } from './sender.ts';
@@ -11,9 +17,15 @@ import type { StepKind } from './step.ts';
 /** Every kind of step, one line each, alphabetical. The campaign schema, its JSON Schema and the docs derive from this. */
 export const stepKinds: Record<string, StepKind> = {
   analysis,
+  approval,
+  arc,
   audit,
   copy,
+  kpis,
+  'move-assets': moveAssets,
+  moves,
   outreach,
+  pivot,
   poster,
   prospecting,
   sender,
@@ -23,10 +35,16 @@ export const stepKinds: Record<string, StepKind> = {
 /** What a campaign may write as `engine`, and the kind that it means. `compose` is what some files call `outreach`. */
 const ENGINES: Record<string, string> = {
   analysis: 'analysis',
+  approval: 'approval',
+  arc: 'arc',
   audit: 'audit',
   compose: 'outreach',
   copy: 'copy',
+  kpis: 'kpis',
+  'move-assets': 'move-assets',
+  moves: 'moves',
   outreach: 'outreach',
+  pivot: 'pivot',
   poster: 'poster',
   prospecting: 'prospecting',
   sender: 'sender',

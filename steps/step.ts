@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { JsonObject, StepStatus } from '../database/tables.ts';
 import type { Model } from '../generation/model.ts';
+import type { Question, Unanswered, Verdict, Work } from '../moves/work.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Micros } from '../shared/money.ts';
 
@@ -69,7 +70,14 @@ export interface ModelStepContext extends StepFacts {
   model: Model;
   /** In the order of the definition; without the steps that run beside this one. */
   previous: readonly PreviousStep[];
+  /** Asks people. A step whose question is pending ends with the outcome `waiting`, and is run again once there is an answer. */
+  ask(question: Question): Promise<Verdict | Unanswered>;
+  planning: Planning;
 }
+
+/** The parts of planning that steps run, by the kind of the step. */
+export type PlanningKind = 'arc' | 'kpis' | 'move-assets' | 'moves' | 'pivot';
+export type Planning = Readonly<Record<PlanningKind, Work>>;
 
 export interface StepLog {
   info(message: string, facts?: Record<string, unknown>): void;
@@ -78,8 +86,8 @@ export interface StepLog {
 
 /** What a step achieved. */
 export interface StepResult {
-  /** `empty`: done, and there was nothing to do. */
-  outcome: 'completed' | 'empty';
+  /** `empty`: done, and there was nothing to do. `waiting`: people have been asked, and the step is run again when they answer. */
+  outcome: 'completed' | 'empty' | 'waiting';
   counts: Partial<Record<Metric, number>>;
   /** What the engine says it cost; null when it does not say. */
   costMicros: Micros | null;

@@ -40,7 +40,11 @@ export async function listPlans(
 }
 
 /** The active plans of a workspace whose 90 days hold the day, oldest first. */
-export async function activePlans(records: Records, workspace: string, window: { from: string; to: string }): Promise<PlanRow[]> {
+export async function activePlans(
+  records: Records,
+  workspace: string,
+  window: { from: string; to: string },
+): Promise<PlanRow[]> {
   return records.select('plans', {
     where: [
       { column: 'workspace', op: 'eq', value: workspace },

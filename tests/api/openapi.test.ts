@@ -9,10 +9,11 @@ import { PROJECT_ROOT } from '../../shared/config.ts';
 import { ConflictError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 import { definition, insertCampaign, insertEvents, insertRun, makeApi } from '../support/api.ts';
+import { insertMoves, insertPlan } from '../moves/moves-support.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 
 const SNAPSHOT = join(PROJECT_ROOT, 'docs', 'openapi.json');
-type Method = 'get' | 'post' | 'put' | 'delete';
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 interface Described {
   responses: Record<string, { content?: Record<string, { schema: object }> }>;
 }
@@ -44,7 +45,10 @@ describe('real answers are as the document says', () => {
   let records: MemoryRecords;
   let campaignId: string;
   let runId: string;
+  const decisionId = newId();
   let briefId: string;
+  let moveId: string;
+  let planId: string;
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
   ajv.addSchema(document, 'api');
   const covered = new Set<string>();
@@ -67,8 +71,14 @@ describe('real answers are as the document says', () => {
     expect({ of: `${method} ${path}`, errors: validate.errors ?? [] }).toEqual({ of: `${method} ${path}`, errors: [] });
   }
 
-  const idFor = (path: string) =>
-    path.startsWith('/api/runs') ? runId : path.startsWith('/api/briefs') ? briefId : campaignId;
+  const ids: Record<string, () => string> = {
+    '/api/runs': () => runId,
+    '/api/briefs': () => briefId,
+    '/api/decisions': () => decisionId,
+    '/api/moves': () => moveId,
+    '/api/plans': () => planId,
+  };
+  const idFor = (path: string) => Object.entries(ids).find(([start]) => path.startsWith(start))?.[1]() ?? campaignId;
   const fill = (path: string, id = idFor(path)) =>
     path.replace('{id}', id).replace('{name}', 'send').replace('{file}', 'swagger-ui.css');
 
@@ -125,7 +135,7 @@ describe('real answers are as the document says', () => {
     ]);
     await records.insert('agent_decisions', [
       {
-        id: newId(),
+        id: decisionId,
         agent: 'orchestrator',
         action: 'stop',
         run_id: runId,
@@ -134,6 +144,8 @@ describe('real answers are as the document says', () => {
         confidence: 0.75,
       },
     ]);
+    planId = (await insertPlan(records)).id;
+    moveId = (await insertMoves(records))[0]?.id ?? '';
     await records.insert('campaign_fires', [
       { id: newId(), campaign_id: campaignId, scheduled_for: at, effective_for: at, outcome: 'ran', run_id: runId },
     ]);
@@ -171,6 +183,7 @@ describe('real answers are as the document says', () => {
     briefId = brief.body.runId;
     await ask(app, 'post', '/api/briefs/{id}/cancel', { reason: 'enough' });
     await ask(app, 'put', '/api/memory/sessions/{id}', { state: { step: 1 }, version: null });
+    await ask(app, 'patch', '/api/moves/{id}', { state: 'in_progress' });
     await knowledgeAnswers(app);
     for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
     await ask(app, 'delete', '/api/memory/sessions/{id}');

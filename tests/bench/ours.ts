@@ -17,6 +17,7 @@ import { newId } from '../../shared/ids.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { originPolicy } from '../../shared/origins.ts';
 import type { EngineHttp } from '../../steps/step.ts';
+import { NO_APPROVALS, NO_PLANNING } from '../support/planning.ts';
 import { quietPool } from '../support/postgres.ts';
 import { type Drain, measureDrain } from './measure.ts';
 
@@ -96,6 +97,8 @@ export async function drainWithOrchestrator(url: string, runs: number, inFlight:
     config,
     journal: new Journal(records),
     claims: new Claims({ records, clock: systemClock, worker: 'bench', validMs: 60_000 }),
+    planning: NO_PLANNING,
+    approvals: NO_APPROVALS,
     gate: new EngineGate({ usual: 10_000, of: {} }),
     ledger: new BudgetLedger({ records, clock: systemClock, globalDailyLimit: null }),
     clock: systemClock,

@@ -4,13 +4,21 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { recordDecisions, verifyChain } from '../../database/queries/decisions.ts';
+import {
+  chainedWorkspaces,
+  findDecision,
+  listDecisions,
+  recordDecisions,
+  verifyChain,
+} from '../../database/queries/decisions.ts';
+import { SupabaseRecords } from '../../database/supabase.ts';
 import { type DecisionEntry, DecisionLog } from '../../moves/decisions/decision-log.ts';
 import { PROJECT_ROOT } from '../../shared/config.ts';
-import { newId } from '../../shared/ids.ts';
+import { derivedId, newId } from '../../shared/ids.ts';
 import { insertCampaign, insertRun } from '../support/api.ts';
 import { TestClock } from '../support/clock.ts';
 import { tamper } from '../support/decisions.ts';
+import { startPostgrest } from '../support/postgrest.ts';
 import { startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 
 // On a real server: each of the pool's connections stands for a process of its own.
@@ -206,6 +214,26 @@ describe('the role of the service on a Supabase project', () => {
     await log.record('acme', [decision('a')]);
     await expect(asService((query) => query(sql))).rejects.toThrow(refusal);
   });
+});
+
+test('the log is the same over the API of Supabase', async () => {
+  const api = await startPostgrest(database.pool);
+  const records = new SupabaseRecords({ url: api.url, serviceRoleKey: api.key });
+  try {
+    const overApi = new DecisionLog({ records, clock: new TestClock() });
+    expect(await overApi.record('acme', [decision('a'), decision('b')])).toBe(2);
+    expect(await log.record('acme', [decision('b'), decision('c')])).toBe(1);
+    expect(await verifyChain(records, 'acme', 2)).toEqual(await verifyChain(database.records, 'acme'));
+    expect(await chainedWorkspaces(records)).toEqual(['acme']);
+    const { rows, next } = await listDecisions(records, { workspace: 'acme', limit: 2 });
+    expect(rows.map((row) => row.reasoning)).toEqual(['c', 'b']);
+    expect((await listDecisions(records, { limit: 2, after: next as string })).rows).toEqual([
+      await findDecision(database.records, derivedId(JSON.stringify(['acme', '', 'a']), 0)),
+    ]);
+  } finally {
+    await records.close();
+    await api.close();
+  }
 });
 
 describe('the check from outside, in docs/decisions-log.md', () => {

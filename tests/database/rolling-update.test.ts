@@ -338,8 +338,12 @@ describe('the migrations', () => {
     const found = BREAKING.flatMap(([what, pattern]) => (pattern.test(statements) ? [what] : []));
     // In a table that the same file makes there are no rows yet, and nobody who writes others.
     const isNew = (table: string) => new RegExp(`\\bcreate\\s+table\\s+${table}\\b`).test(statements);
-    const unique = [...statements.matchAll(/\bcreate\s+unique\s+index\s+\w+\s+on\s+(\w+)/g)];
-    return unique.every(([, table = '']) => isNew(table)) ? found : [...found, 'makes rows of an old table unique'];
+    // A column that the same file adds is null in what there is and in what the version before writes, and nulls are never the same.
+    const isAdded = (column: string) => new RegExp(`\\badd\\s+column\\s+${column}\\s+\\w+\\s*[,;]`).test(statements);
+    const unique = [...statements.matchAll(/\bcreate\s+unique\s+index\s+\w+\s+on\s+(\w+)\s*\(([\w\s,]*)/g)];
+    return unique.every(([, table = '', columns = '']) => isNew(table) || columns.match(/\w+/g)?.some(isAdded))
+      ? found
+      : [...found, 'makes rows of an old table unique'];
   };
 
   test('that came since take nothing from the version before, and refuse nothing that it writes', async () => {
@@ -359,6 +363,12 @@ describe('the migrations', () => {
     ['alter table campaigns alter column name set not null;', ['makes a column required']],
     ['alter table campaigns add column a integer not null;', ['adds a required column without a default']],
     ['alter table campaigns add column a integer not null default 0, add column b text;', []],
+    ['create unique index i on campaigns (name);', ['makes rows of an old table unique']],
+    ['alter table campaigns add column a text; create unique index i on campaigns (name, a);', []],
+    [
+      "alter table campaigns add column a text default 'x'; create unique index i on campaigns (a);",
+      ['makes rows of an old table unique'],
+    ],
     ['alter table campaigns drop constraint fk; create index i on campaigns (name);', []],
     ['-- drop table campaigns', []],
   ])('are judged by what they say: %s', (sql, expected) => {

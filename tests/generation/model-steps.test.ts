@@ -11,6 +11,7 @@ import { stepKinds } from '../../steps/registry.ts';
 import type { EngineHttp, PreviousStep, StepKind } from '../../steps/step.ts';
 import { TestClock } from '../support/clock.ts';
 import { ScriptedModel } from '../support/model.ts';
+import { NO_PLANNING } from '../support/planning.ts';
 import { BRIEF } from './briefs/scene.ts';
 import { CAPTION, makeWorld } from './model-support.ts';
 
@@ -66,6 +67,8 @@ function attemptOf(
     attempt,
     http,
     model,
+    planning: NO_PLANNING,
+    ask: () => Promise.reject(new Error('nobody is asked here')),
     clock,
     signal: signal ?? new AbortController().signal,
     log: { info: () => undefined, warn },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import request from 'supertest';
+import { chainReport, loggedDecision } from '../../api/shapes/decision.ts';
 import { type DecisionEntry, DecisionLog } from '../../moves/decisions/decision-log.ts';
 import { iso } from '../../shared/clock.ts';
 import { derivedId, newId } from '../../shared/ids.ts';
@@ -88,6 +89,8 @@ describe('GET /api/decisions', () => {
       evidence: { facts: ['f1'] },
       chain: { seq: 6, prevHash: row?.prev_hash, hash: row && hashOf(row) },
     });
+    // As the OpenAPI document says.
+    for (const each of body.decisions) expect(loggedDecision.parse(each)).toEqual(each);
     expect(body.nextCursor).toBeNull();
     expect(await pages('limit=3')).toEqual([['f', 'unchained', 'e'], ['d', 'c', 'b'], ['a']]);
   });
@@ -237,6 +240,7 @@ describe('GET /api/decisions/verify', () => {
         { workspace: 'other', valid: true, entries: 1, firstBreak: null },
       ],
     });
+    for (const report of body.workspaces) expect(chainReport.parse(report)).toEqual(report);
   });
 
   test('knows no workspace without decisions', async () => {

@@ -7,6 +7,11 @@ import type { CampaignRow, JsonObject, RunRow } from '../../database/tables.ts';
 import { BriefControl } from '../../generation/briefs/brief-control.ts';
 import { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
 import { SessionMemory } from '../../knowledge/memory/session-memory.ts';
+import { KpiDesk } from '../../moves/kpi/kpi-desk.ts';
+import { PlanControl } from '../../moves/plan-control.ts';
+import { MoveControl } from '../../moves/move-control.ts';
+import { ApprovalDesk } from '../../runs/approvals/approval-desk.ts';
+import { checkStepEdits } from '../../runs/approvals/edits.ts';
 import { RunControl } from '../../runs/run-control.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { iso } from '../../shared/clock.ts';
@@ -69,6 +74,17 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
         return { status: 'queued' };
       },
     },
+    approvals: new ApprovalDesk({
+      records,
+      clock,
+      events,
+      config,
+      publicUrl: 'http://orchestrator.test',
+      checks: { step: checkStepEdits },
+      enqueue: () => Promise.resolve(),
+      onMessages: () => undefined,
+      wake: () => undefined,
+    }),
     briefs: new BriefControl({
       knowledge: { search: async () => ({ note: null, hits: [] }) },
       records,
@@ -86,6 +102,14 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
       embedder: wordEmbedder(),
     }),
     memory: new SessionMemory({ records, clock, events }),
+    kpis: new KpiDesk({ records, clock }),
+    plans: new PlanControl({
+      records,
+      clock,
+      config,
+      runs: new RunControl({ records, clock, events, enqueue: () => Promise.resolve(), cancelHeld: () => undefined }),
+    }),
+    moves: new MoveControl({ records, clock, events }),
     budget: new BudgetLedger({ records, clock, globalDailyLimit: config.globalDailyBudget }),
     publicUrl: 'http://orchestrator.test',
     health: { ready: async () => ({ ready: true, checks: [{ name: 'database', ok: true }] }) },

@@ -9,6 +9,9 @@ import type { Model } from '../../generation/model.ts';
 import { makeModel } from '../../generation/model-layer.ts';
 import { templates } from '../../generation/rules/templates.ts';
 import { Orchestrator } from '../../orchestrator.ts';
+import { ApprovalDesk } from '../../runs/approvals/approval-desk.ts';
+import { ApprovalKeeper } from '../../runs/approvals/approval-keeper.ts';
+import { checkStepEdits, type SubjectChecks } from '../../runs/approvals/edits.ts';
 import { EngineGate } from '../../runs/engine-gate.ts';
 import { RunControl } from '../../runs/run-control.ts';
 import { loadConfig } from '../../shared/config.ts';
@@ -17,8 +20,10 @@ import { newId } from '../../shared/ids.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { originPolicy } from '../../shared/origins.ts';
 import { makeEngineClient } from '../../steps/engine-client.ts';
+import type { Planning } from '../../steps/step.ts';
 import type { JsonObject } from '../../database/tables.ts';
 import type { TestClock } from './clock.ts';
+import { NO_PLANNING } from './planning.ts';
 
 export interface HarnessOptions {
   records: Records;
@@ -28,6 +33,9 @@ export interface HarnessOptions {
   env?: Record<string, string>;
   /** The offline writer when not given. */
   model?: Model;
+  planning?: Planning;
+  /** How edits of questions are checked, by their kind; those of steps are known. */
+  checks?: SubjectChecks;
 }
 
 /** One worker without a queue and without a schedule: what is started is executed at once, in this process. */
@@ -38,6 +46,8 @@ export class Harness {
   readonly seen: ServiceEvent[] = [];
   readonly orchestrator: Orchestrator;
   readonly runs: RunControl;
+  readonly approvals: ApprovalDesk;
+  readonly keeper: ApprovalKeeper;
   readonly #environment;
   readonly #http;
   readonly #executing = new Set<Promise<void>>();
@@ -59,6 +69,13 @@ export class Harness {
       return Promise.resolve();
     };
     const shared = { records: this.records, clock: this.clock, events: this.events, logger: silentLogger, config };
+    const forApprovals = { ...shared, enqueue, publicUrl: 'http://orchestrator.test', onMessages: () => undefined };
+    this.keeper = new ApprovalKeeper(forApprovals);
+    this.approvals = new ApprovalDesk({
+      ...forApprovals,
+      checks: { step: checkStepEdits, ...options.checks },
+      wake: () => void this.keeper.runOnce(),
+    });
     this.orchestrator = new Orchestrator({
       ...shared,
       http: this.#http,
@@ -71,6 +88,8 @@ export class Harness {
         worker: options.worker ?? 'test',
         validMs: 30_000,
       }),
+      planning: options.planning ?? NO_PLANNING,
+      approvals: this.approvals,
       gate: new EngineGate(config.engineConcurrency),
       ledger: new BudgetLedger({
         records: this.records,

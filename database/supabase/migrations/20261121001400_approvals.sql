@@ -11,6 +11,7 @@ create table approvals (
   campaign_id uuid not null,
   run_id uuid not null,
   step_name text not null,
+  plan_id uuid,
   kind text not null,
   title text not null,
   summary text not null,
@@ -34,6 +35,7 @@ create table approvals (
 );
 create index approvals_list on approvals (state, id desc);
 create index approvals_run on approvals (run_id);
+create index approvals_plan on approvals (plan_id, id desc) where plan_id is not null;
 create index approvals_expiry on approvals (expires_at) where state = 'pending';
 create index approvals_reminders on approvals (remind_at) where state = 'pending' and remind_at is not null;
 create index approvals_unapplied on approvals (run_id) where state <> 'pending' and applied_at is null;
@@ -44,9 +46,9 @@ language plpgsql set search_path = public, pg_temp as $$
 declare
   a approvals;
 begin
-  insert into approvals (id, campaign_id, run_id, step_name, kind, title, summary, subject, context, groups, requested_by,
+  insert into approvals (id, campaign_id, run_id, step_name, plan_id, kind, title, summary, subject, context, groups, requested_by,
     allow_self, on_expiry, created_at, expires_at, remind_at)
-  select n.id, n.campaign_id, n.run_id, n.step_name, n.kind, n.title, n.summary, n.subject, n.context, n.groups,
+  select n.id, n.campaign_id, n.run_id, n.step_name, n.plan_id, n.kind, n.title, n.summary, n.subject, n.context, n.groups,
     n.requested_by, n.allow_self, n.on_expiry, n.created_at, n.expires_at, n.remind_at
   from jsonb_populate_record(null::approvals, p_approval) n
   on conflict (id) do nothing;
@@ -187,6 +189,23 @@ begin
   return v_count;
 end $$;
 
+-- One look at everything: {expired: as expire_approvals, resumed: as resume_decided_runs, due: as remind_approvals}.
+create function tend_approvals(p_at timestamptz, p_limit integer) returns jsonb
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_expired jsonb;
+  v_resumed jsonb;
+begin
+  if not exists (select from approvals where state = 'pending')
+    and not exists (select from approvals where state <> 'pending' and applied_at is null) then
+    return jsonb_build_object('expired', '[]'::jsonb, 'resumed', '[]'::jsonb, 'due', '[]'::jsonb);
+  end if;
+  v_expired := expire_approvals(p_at, p_limit);
+  v_resumed := resume_decided_runs(p_at, p_limit);
+  perform withdraw_approvals(p_at, p_limit);
+  return jsonb_build_object('expired', v_expired, 'resumed', v_resumed, 'due', remind_approvals(p_at, p_limit));
+end $$;
+
 -- As before; a step that waits for a person is cancelled too, and nobody is asked any more.
 create or replace function cancel_run(p_run_id uuid, p_reason text, p_at timestamptz) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
@@ -226,7 +245,7 @@ begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'public' and p.proname in ('ask_approval', 'resume_after_approval', 'decide_approval',
-      'expire_approvals', 'resume_decided_runs', 'remind_approvals', 'withdraw_approvals')
+      'expire_approvals', 'resume_decided_runs', 'remind_approvals', 'withdraw_approvals', 'tend_approvals')
   loop
     execute format('revoke all on function %s from public', f);
     if exists (select from pg_roles where rolname = 'service_role') then

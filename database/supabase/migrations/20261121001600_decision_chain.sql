@@ -8,10 +8,9 @@ alter table agent_decisions
   add column chain_seq bigint,
   add column prev_hash text,
   add column hash text,
-  drop constraint agent_decisions_run_id_fkey;
--- Every row that there is fulfils it, so none need be looked at.
-alter table agent_decisions add constraint agent_decisions_chained
-  check (num_nulls(workspace, chain_seq, prev_hash, hash) in (0, 4)) not valid;
+  drop constraint agent_decisions_run_id_fkey,
+  -- Every row that there is fulfils it, so none need be looked at.
+  add constraint agent_decisions_chained check (num_nulls(workspace, chain_seq, prev_hash, hash) in (0, 4)) not valid;
 create unique index agent_decisions_chain on agent_decisions (workspace, chain_seq) where workspace is not null;
 
 -- Lists are ordered by time; entries of one time in the order of their chain.

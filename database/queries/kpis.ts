@@ -1,0 +1,55 @@
+import type { Records } from '../records.ts';
+import type { KpiAlertRow, KpiReadingRow, PlanRow } from '../tables-moves.ts';
+import type { Iso } from '../tables.ts';
+
+/** The plans of a workspace that are being carried out. */
+export async function activePlans(records: Records, workspace: string): Promise<PlanRow[]> {
+  return records.select('plans', {
+    where: [
+      { column: 'workspace', op: 'eq', value: workspace },
+      { column: 'state', op: 'eq', value: 'active' },
+    ],
+    order: [{ column: 'id' }],
+  });
+}
+
+export interface ReadingsAsked {
+  planId: string;
+  kpi: string;
+  from: Iso;
+  to: Iso;
+  limit: number;
+}
+
+/** The newest readings of a KPI in a time, both ends included, newest first. */
+export async function newestReadings(records: Records, asked: ReadingsAsked): Promise<KpiReadingRow[]> {
+  return records.select('kpi_readings', {
+    where: [
+      { column: 'plan_id', op: 'eq', value: asked.planId },
+      { column: 'kpi', op: 'eq', value: asked.kpi },
+      { column: 'observed_at', op: 'gte', value: asked.from },
+      { column: 'observed_at', op: 'lte', value: asked.to },
+    ],
+    order: [{ column: 'observed_at', descending: true }],
+    limit: asked.limit,
+  });
+}
+
+/** What people were last told of each KPI of a plan, by KPI. */
+export async function kpiAlerts(records: Records, planId: string): Promise<Map<string, KpiAlertRow>> {
+  const rows = await records.select('kpi_alerts', {
+    where: [{ column: 'plan_id', op: 'eq', value: planId }],
+    order: [{ column: 'kpi' }],
+  });
+  return new Map(rows.map((row) => [row.kpi, row]));
+}
+
+export async function kpiAlert(records: Records, planId: string, kpi: string): Promise<KpiAlertRow | undefined> {
+  const [row] = await records.select('kpi_alerts', {
+    where: [
+      { column: 'plan_id', op: 'eq', value: planId },
+      { column: 'kpi', op: 'eq', value: kpi },
+    ],
+  });
+  return row;
+}

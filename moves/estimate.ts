@@ -1,0 +1,31 @@
+import type { Model } from '../generation/model.ts';
+import { socialSchema } from '../generation/artifacts.ts';
+import type { Micros } from '../shared/money.ts';
+import { arcSchema } from './arc.ts';
+
+/** Characters of what a draft is made from: the business context with the facts that are found for it. */
+const CONTEXT_CHARACTERS = 40_000;
+/** A draft and two revisions, and a critique of each. */
+const ROUNDS = 3;
+const BRIEF_CHARACTERS = 8_000;
+
+const nominal = (task: string, tier: 'fast' | 'best', characters: number) => ({
+  task,
+  tier,
+  instructions: '',
+  input: { text: 'x'.repeat(characters) },
+});
+
+/** At most what planning an arc, moves or a pivot costs, in micro-dollars, for a context of the usual size. */
+export function estimatePlanning(model: Model): Micros {
+  const draft = model.estimate({ ...nominal('plan.arc', 'best', CONTEXT_CHARACTERS), schema: arcSchema });
+  const critique = model.estimate({ ...nominal('plan.critique', 'fast', CONTEXT_CHARACTERS), schema: arcSchema });
+  return ROUNDS * (draft + critique);
+}
+
+/** At most what the assets of so many moves cost, in micro-dollars: each is written once, with both models asked. */
+export function estimateAssets(moves: number, model: Model): Micros {
+  const of = (tier: 'fast' | 'best') =>
+    model.estimate({ ...nominal('brief.social', tier, BRIEF_CHARACTERS), schema: socialSchema });
+  return moves * (of('best') + of('fast'));
+}

@@ -1,0 +1,210 @@
+import { movesOfPlan } from '../database/queries/moves.ts';
+import type { MoveRow, PlanRow } from '../database/tables-moves.ts';
+import type { WrittenArtifact } from '../generation/agents/write.ts';
+import type { Artifact, Channel } from '../generation/artifacts.ts';
+import { type AuditResult, auditArtifacts } from '../generation/audit/audit.ts';
+import { type NormalizedBrief, normalizedBriefSchema } from '../generation/normalized-brief.ts';
+import { iso } from '../shared/clock.ts';
+import type { JsonObject } from '../shared/json.ts';
+import type { PlanContext } from './context.ts';
+import { requestEvidence, withoutRepeats } from './evidence.ts';
+import type { DecisionRecord } from './graph/subject.ts';
+import { changeMove } from './move-writes.ts';
+import { nothingToDo, type PlanOutcome } from './plan-outcome.ts';
+import type { Planner } from './planner.ts';
+import type { Evidence } from './statement.ts';
+import { contextOf, type SubjectDeps } from './subjects/subject-deps.ts';
+import type { StepTools } from './tools/step-tools.ts';
+import type { Toolbox } from './tools/toolbox.ts';
+import { type Work, type WorkContext, WorkError } from './work.ts';
+
+export interface MoveAssetsDependencies extends Pick<SubjectDeps, 'records' | 'clock'> {
+  planner: Planner;
+  toolbox: Toolbox;
+  decisions: DecisionRecord;
+}
+
+interface AssetsParams {
+  plan?: string;
+  workspace: string;
+  weeks: readonly number[] | 'current' | 'next' | 'first';
+  most: number;
+}
+
+/** One move's asset, as it was written and audited. */
+interface Made {
+  move: MoveRow;
+  asset: JsonObject;
+}
+
+/** Kept of an audit with the asset; all of it can be had by auditing again. */
+const MOST_FINDINGS = 20;
+/** What is left of the step's time when the judge is waited for no more. */
+const SPARE_MS = 5_000;
+
+/** Has what moves need written, by the agents of briefs, and audited. */
+export class MoveAssets {
+  readonly #deps: MoveAssetsDependencies;
+
+  constructor(dependencies: MoveAssetsDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** The work of the step kind `move-assets`. @throws {WorkError} ASSETS_FAILED when none could be written */
+  readonly make: Work = (params, work) => {
+    const { weeks, most, ...which } = params as unknown as AssetsParams;
+    return this.#deps.planner.forPlans(which, work, (plan) => this.#forPlan(plan, { weeks, most }, work));
+  };
+
+  async #forPlan(plan: PlanRow, wanted: Pick<AssetsParams, 'weeks' | 'most'>, work: WorkContext): Promise<PlanOutcome> {
+    const { planner, toolbox, records } = this.#deps;
+    const moves = chosen(await movesOfPlan(records, plan.id), planner.weeksOf(plan, wanted.weeks), wanted);
+    if (moves.length === 0) return nothingToDo(plan.id, 'no move of these weeks is without assets');
+    const { evidence: cited } = await planner.arcOf(plan);
+    const context = contextOf(plan);
+    const evidence = withoutRepeats([...requestEvidence(context), ...cited]);
+    const tools = toolbox.bind(work, { evidence });
+    const made: Made[] = [];
+    const failures: string[] = [];
+    let costMicros = 0;
+    for (const move of moves) {
+      work.progress({ message: `writes for "${move.title}"` });
+      const outcome = await this.#write(move, { context, evidence, tools }, work);
+      costMicros += outcome.costMicros;
+      if ('failure' in outcome) failures.push(`${move.title}: ${outcome.failure}`);
+      else made.push({ move, asset: outcome.asset });
+    }
+    if (made.length === 0)
+      throw new WorkError('ASSETS_FAILED', `No asset could be written. ${failures.join('; ')}`, { costMicros });
+    const result = { planId: plan.id, assets: made.map(({ move, asset }) => ({ move: move.id, ...asset })), failures };
+    return { planId: plan.id, state: 'applied', result, costMicros };
+  }
+
+  async #write(
+    move: MoveRow,
+    { context, evidence, tools }: { context: PlanContext; evidence: readonly Evidence[]; tools: StepTools },
+    work: WorkContext,
+  ): Promise<{ costMicros: number } & ({ asset: JsonObject } | { failure: string })> {
+    const args = assignmentOf(move, context, evidence);
+    const outcome = await tools.use('content', args, move.id);
+    if (outcome.outcome !== 'completed')
+      return { failure: outcome.error?.message ?? 'nothing was written', costMicros: outcome.costMicros };
+    const artifact = outcome.result['artifact'] as unknown as WrittenArtifact;
+    const audit = await this.#audit(briefOf(args, evidence), artifact, work);
+    const asset = assetOf(artifact, audit, work);
+    await this.#keep(move, asset, work);
+    const charged = outcome.fromLog ? 0 : outcome.costMicros;
+    return { asset, costMicros: charged + audit.costMicros };
+  }
+
+  #audit(brief: NormalizedBrief, { id, kind, content }: WrittenArtifact, work: WorkContext): Promise<AuditResult> {
+    const { model, signal, clock, deadline } = work;
+    const patience = { clock, untilMs: deadline - SPARE_MS };
+    return auditArtifacts(brief, [{ id, kind, content } as Artifact], {
+      model,
+      signal,
+      patience,
+      onSent: () => work.onSent(),
+    });
+  }
+
+  async #keep(move: MoveRow, asset: JsonObject, work: WorkContext): Promise<void> {
+    const { records, clock, decisions } = this.#deps;
+    const at = iso(clock.now());
+    await changeMove(records, move.id, (now) =>
+      now.assets.some((one) => one['artifactId'] === asset['artifactId'])
+        ? null
+        : {
+            assets: [...now.assets, asset],
+            history: [...now.history, { at, by: 'planner', changed: { assets: asset['artifactId'] ?? null } }],
+            updated_at: at,
+          },
+    );
+    const workspace = await this.#workspaceOf(move);
+    await decisions.record(workspace, [
+      {
+        key: `${work.stepName}/assets/${move.id}`,
+        agent: 'planner',
+        action: 'move.write_asset',
+        reasoning: `Written for "${move.title}"; the audit's verdict is ${String(asset['verdict'])}.`,
+        confidence: 1,
+        predicted: { kpi: move.kpi, ...move.expected },
+        evidence: { move: move.id, artifact: asset['artifactId'] ?? null, facts: move.evidence },
+        planId: move.plan_id,
+        campaignId: work.campaignId,
+        runId: work.runId,
+      },
+    ]);
+  }
+
+  async #workspaceOf(move: MoveRow): Promise<string> {
+    const [plan] = await this.#deps.records.select('plans', {
+      columns: ['id', 'workspace'],
+      where: [{ column: 'id', op: 'eq', value: move.plan_id }],
+    });
+    return plan?.workspace ?? 'default';
+  }
+}
+
+function chosen(
+  moves: readonly MoveRow[],
+  weeks: readonly number[],
+  { weeks: asked, most }: Pick<AssetsParams, 'weeks' | 'most'>,
+) {
+  const open = moves.filter(
+    ({ week, state, assets }) =>
+      weeks.includes(week) && (state === 'planned' || state === 'in_progress') && assets.length === 0,
+  );
+  const first = Math.min(...open.map(({ week }) => week));
+  return open
+    .filter(({ week }) => asked !== 'first' || week === first)
+    .toSorted((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
+    .slice(0, most);
+}
+
+/** What the content tool is asked for: a mail is copy, everything else a post of the channel. */
+function assignmentOf(move: MoveRow, context: PlanContext, evidence: readonly Evidence[]): JsonObject {
+  const { foundation, cohorts } = context;
+  const known = new Set(evidence.map(({ id }) => id));
+  const products = foundation.products.join('; ');
+  return {
+    kind: move.channel === 'email' ? 'copy' : 'social',
+    channels: [move.channel as Channel],
+    brief: {
+      objective: `${move.title}. ${move.hypothesis}`.slice(0, 2_000),
+      audience: cohorts
+        .map(({ name, description }) => `${name}: ${description}`)
+        .join('; ')
+        .slice(0, 2_000),
+      product: `${foundation.brand}: ${foundation.promise} ${products}`.slice(0, 4_000),
+      tone: foundation.tone,
+    },
+    facts: move.evidence.filter((id) => known.has(id)).slice(0, 30),
+  };
+}
+
+/** The brief that the content tool makes of its arguments, for the audit. */
+function briefOf(args: JsonObject, evidence: readonly Evidence[]): NormalizedBrief {
+  const ids = new Set(args['facts'] as string[]);
+  const facts = evidence
+    .filter(({ id }) => ids.has(id))
+    .map(({ id, text }) => ({ id: id.slice(0, 100), text: text.slice(0, 2_000).toWellFormed() }));
+  return normalizedBriefSchema.parse({ ...(args['brief'] as JsonObject), facts });
+}
+
+function assetOf(artifact: WrittenArtifact, audit: AuditResult, work: WorkContext): JsonObject {
+  const { id, kind, version, content, provider, model, createdAt } = artifact;
+  return {
+    artifactId: id,
+    kind,
+    version,
+    content: content as unknown as JsonObject,
+    provider,
+    model,
+    runId: work.runId,
+    createdAt,
+    verdict: audit.verdict,
+    judged: audit.judged,
+    findings: audit.findings.slice(0, MOST_FINDINGS) as unknown as JsonObject[],
+  };
+}

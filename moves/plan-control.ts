@@ -1,0 +1,202 @@
+import type { CampaignDefinition } from '../campaigns/definition.ts';
+import { findPlan } from '../database/queries/plans.ts';
+import type { Records } from '../database/records.ts';
+import type { PlanRow } from '../database/tables-moves.ts';
+import type { JsonObject } from '../database/tables.ts';
+import { type Clock, iso } from '../shared/clock.ts';
+import type { Config } from '../shared/config.ts';
+import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.ts';
+import { newId } from '../shared/ids.ts';
+import { addDays, ARC_DAYS, dayOf } from './calendar.ts';
+import type { PlanRequest } from './context.ts';
+import type { ApprovalTerms } from './params.ts';
+import {
+  pivotDefinition,
+  planningDefinition,
+  type PlanNotifications,
+  PLANS_CAMPAIGN_ID,
+  plansCampaign,
+} from './plan-definition.ts';
+import { insertPlan } from './plan-rows.ts';
+
+/** What plans need of the runs; implemented by runs/run-control.ts. */
+export interface PlanRuns {
+  start(campaignId: string, options: { force: boolean; definition: CampaignDefinition }): Promise<{ runId: string }>;
+}
+
+export interface PlanControlDependencies {
+  records: Records;
+  clock: Clock;
+  runs: PlanRuns;
+  config: Pick<Config, 'approvalGroups'>;
+}
+
+/** How a plan's work is approved and told of. */
+export interface PlanOptions {
+  terms: ApprovalTerms;
+  /** Who is told, where it is not those of the campaign "Plans". */
+  notifications?: PlanNotifications | undefined;
+}
+
+/** How far ahead a plan may start, in days. */
+const FARTHEST_DAYS = 365;
+const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
+
+/** Takes plans in and starts their runs; a plan's work is runs of the campaign "Plans", each with a definition of its own. */
+export class PlanControl {
+  readonly #deps: PlanControlDependencies;
+
+  constructor(dependencies: PlanControlDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /**
+   * Puts a plan on record and starts the run that plans it.
+   * @param caller who asks, where the request does not say
+   * @throws {ValidationError} for days out of reach, and for groups that are not configured
+   * @throws {ConflictError} CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
+   */
+  async submit(
+    request: PlanRequest,
+    options: PlanOptions & { assets: boolean; caller: string },
+  ): Promise<{ plan: PlanRow; runId: string }> {
+    const { records, clock } = this.#deps;
+    this.#check(request, options.terms);
+    const id = newId(clock.now());
+    const campaign = await this.#campaign();
+    const plan = await insertPlan(records, clock, { id, request, requestedBy: options.caller, runId: null });
+    try {
+      return await this.#startPlanning(plan, campaign, options);
+    } catch (error) {
+      // Nothing is planned, so nothing is kept.
+      await records.remove('plans', [{ column: 'id', op: 'eq', value: id }]);
+      throw error;
+    }
+  }
+
+  /**
+   * Plans a plan anew whose planning was rejected, failed or was cancelled.
+   * @throws {NotFoundError} @throws {ConflictError} PLAN_ACTIVE, RUN_NOT_FINISHED, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
+   */
+  async replan(id: string, options: PlanOptions & { assets: boolean }): Promise<{ plan: PlanRow; runId: string }> {
+    const plan = await this.find(id);
+    if (plan.state === 'active' || plan.state === 'ended')
+      throw new ConflictError(
+        'PLAN_ACTIVE',
+        `Plan ${id} is ${plan.state}; a pivot changes an arc that has been approved.`,
+      );
+    this.#checkGroups(options.terms);
+    await this.#mustBeIdle(plan);
+    return this.#startPlanning(plan, await this.#campaign(), options);
+  }
+
+  /**
+   * Starts a run that pulls the KPIs of a plan and looks for a pivot.
+   * @throws {NotFoundError} @throws {ConflictError} PLAN_NOT_ACTIVE, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
+   */
+  async pivot(id: string, options: PlanOptions & { always: boolean }): Promise<{ runId: string }> {
+    const plan = await this.find(id);
+    if (plan.state !== 'active')
+      throw new ConflictError(
+        'PLAN_NOT_ACTIVE',
+        `Plan ${id} is ${plan.state}; only an active plan has an arc to change.`,
+      );
+    this.#checkGroups(options.terms);
+    const campaign = await this.#campaign();
+    const work = this.#workOf(plan, campaign, options);
+    const definition = pivotDefinition(work, options.always);
+    return this.#deps.runs.start(PLANS_CAMPAIGN_ID, { force: false, definition });
+  }
+
+  /**
+   * Ends a plan: it is not planned for any more.
+   * @throws {NotFoundError} @throws {ConflictError} RUN_NOT_FINISHED
+   */
+  async end(id: string, reason: string | null): Promise<PlanRow> {
+    const { records, clock } = this.#deps;
+    const plan = await this.find(id);
+    if (plan.state === 'planning') await this.#mustBeIdle(plan);
+    const patch = { state: 'ended' as const, state_reason: reason, updated_at: iso(clock.now()) };
+    const [ended] = await records.update('plans', patch, [{ column: 'id', op: 'eq', value: id }]);
+    if (!ended) throw new NotFoundError('plan', id);
+    return ended;
+  }
+
+  /** @throws {NotFoundError} */
+  async find(id: string): Promise<PlanRow> {
+    const plan = await findPlan(this.#deps.records, id);
+    if (!plan) throw new NotFoundError('plan', id);
+    return plan;
+  }
+
+  async #startPlanning(
+    plan: PlanRow,
+    campaign: CampaignDefinition,
+    options: PlanOptions & { assets: boolean },
+  ): Promise<{ plan: PlanRow; runId: string }> {
+    const { records, clock, runs } = this.#deps;
+    const definition = planningDefinition(this.#workOf(plan, campaign, options), options.assets);
+    const { runId } = await runs.start(PLANS_CAMPAIGN_ID, { force: false, definition });
+    const patch = { run_id: runId, updated_at: iso(clock.now()) };
+    const [updated] = await records.update('plans', patch, [{ column: 'id', op: 'eq', value: plan.id }]);
+    return { plan: updated ?? plan, runId };
+  }
+
+  #workOf(plan: PlanRow, campaign: CampaignDefinition, { terms, notifications }: PlanOptions) {
+    return { planId: plan.id, name: plan.name, terms, notifications: notifications ?? campaign.notifications };
+  }
+
+  #check(request: PlanRequest, terms: ApprovalTerms): void {
+    const today = dayOf(this.#deps.clock.now());
+    const { startsOn } = request;
+    const [first, last] = [addDays(today, 1 - ARC_DAYS), addDays(today, FARTHEST_DAYS)];
+    if (startsOn !== undefined && (startsOn < first || startsOn > last))
+      throw new ValidationError('The request has problems.', [
+        {
+          path: 'startsOn',
+          message: startsOn < first ? 'is so early that the 90 days are over' : 'is more than a year ahead',
+          mend: `write a day from ${first} to ${last}`,
+        },
+      ]);
+    this.#checkGroups(terms);
+  }
+
+  #checkGroups({ groups }: ApprovalTerms): void {
+    const known = Object.keys(this.#deps.config.approvalGroups);
+    const problems = groups.flatMap((group, at) =>
+      known.includes(group)
+        ? []
+        : [
+            {
+              path: `approval.groups[${at}]`,
+              message: 'is not configured, so that nobody could decide',
+              mend: known.length > 0 ? `there are ${known.join(', ')}` : 'name groups in APPROVAL_GROUPS',
+            },
+          ],
+    );
+    if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
+  }
+
+  async #mustBeIdle({ id, run_id: runId }: PlanRow): Promise<void> {
+    if (runId === null) return;
+    const [run] = await this.#deps.records.select('campaign_runs', {
+      columns: ['id', 'status'],
+      where: [{ column: 'id', op: 'eq', value: runId }],
+    });
+    if (run && LIVE.has(run.status))
+      throw new ConflictError('RUN_NOT_FINISHED', `Run ${runId} still plans plan ${id}; wait for it, or cancel it.`);
+  }
+
+  /** The campaign of all plans, made when there is none; removed by somebody, it comes back as it was. */
+  async #campaign(): Promise<CampaignDefinition> {
+    const { records } = this.#deps;
+    const where = [{ column: 'id', op: 'eq', value: PLANS_CAMPAIGN_ID }] as const;
+    const [row] = await records.select('campaigns', { columns: ['id', 'deleted_at', 'config'], where });
+    if (row && row.deleted_at !== null) await records.update('campaigns', { deleted_at: null }, where);
+    if (row) return row.config as unknown as CampaignDefinition;
+    const fresh = plansCampaign();
+    const config = fresh as unknown as JsonObject;
+    await records.insert('campaigns', [{ id: PLANS_CAMPAIGN_ID, name: 'Plans', config }], { conflict: 'ignore' });
+    return fresh;
+  }
+}

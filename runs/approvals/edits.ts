@@ -1,0 +1,103 @@
+import { applyPatch, createPatch, type Operation } from 'rfc6902';
+import { z } from 'zod';
+import type { ApprovalRow } from '../../database/tables-moves.ts';
+import type { Json, JsonObject } from '../../database/tables.ts';
+import { type Problem, ValidationError } from '../../shared/errors.ts';
+
+const pointer = z.string().max(1_000);
+const operationSchema = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('add'), path: pointer, value: z.json() }),
+  z.strictObject({ op: z.literal('replace'), path: pointer, value: z.json() }),
+  z.strictObject({ op: z.literal('remove'), path: pointer }),
+  z.strictObject({ op: z.literal('move'), from: pointer, path: pointer }),
+  z.strictObject({ op: z.literal('copy'), from: pointer, path: pointer }),
+  z.strictObject({ op: z.literal('test'), path: pointer, value: z.json() }),
+]);
+
+/** Changes to what is to be approved: a JSON Patch (RFC 6902), or an object laid over it as a merge patch (RFC 7396). */
+export const editsSchema = z.union([z.array(operationSchema).max(500), z.record(z.string(), z.json())], {
+  error: 'must be a JSON Patch (a list of operations), or an object with the fields to replace',
+});
+export type Edits = z.output<typeof editsSchema>;
+
+/** By the kind of the question, what is wrong with an edited subject; a kind that is not there takes no edits. */
+export type SubjectChecks = Readonly<Record<string, (edited: JsonObject, row: ApprovalRow) => Problem[]>>;
+
+/** Keys that would change what an object is, rather than what it holds. */
+const isUnsafe = (key: string) => key === '__proto__' || key === 'constructor' || key === 'prototype';
+
+/** RFC 7396, section 2: objects are merged, null removes, everything else replaces. */
+function merged(target: Json, patch: Json): Json {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const isObject = typeof target === 'object' && target !== null && !Array.isArray(target);
+  const result: JsonObject = isObject ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (isUnsafe(key)) continue;
+    if (value === null) delete result[key];
+    else result[key] = merged(result[key] ?? null, value);
+  }
+  return result;
+}
+
+function patched(subject: JsonObject, operations: readonly Operation[]): JsonObject {
+  const result = structuredClone(subject);
+  const unsafe = operations.findIndex((operation) => operation.path.split('/').some(isUnsafe));
+  const errors = unsafe === -1 ? applyPatch(result, [...operations]) : [];
+  const failed = unsafe === -1 ? errors.findIndex((error) => error !== null) : unsafe;
+  if (failed === -1) return result;
+  throw new ValidationError('The edits cannot be made.', [
+    {
+      path: `edits[${failed}].path`,
+      message: `${JSON.stringify(operations[failed]?.path)} cannot be changed so${errors[failed] ? `: ${errors[failed].message}` : ''}`,
+      mend: 'see the subject with GET /api/approvals/{id}',
+    },
+  ]);
+}
+
+/**
+ * What becomes of the subject by the edits, with the difference as JSON Patch (RFC 6902).
+ * @throws {ValidationError} when they do not apply, or make something invalid of it
+ */
+export function editedSubject(
+  row: ApprovalRow,
+  edits: Edits,
+  checks: SubjectChecks,
+): { subject: JsonObject; diff: JsonObject[] } {
+  const edited = Array.isArray(edits) ? patched(row.subject, edits as Operation[]) : merged(row.subject, edits);
+  if (typeof edited !== 'object' || edited === null || Array.isArray(edited))
+    throw new ValidationError('The edits cannot be made.', [
+      { path: 'edits', message: 'make something else than an object of the subject', mend: 'edit single fields' },
+    ]);
+  const problems = (Object.hasOwn(checks, row.kind) ? checks[row.kind] : undefined)?.(edited, row) ?? [
+    { path: '', message: 'takes no edits', mend: 'approve it as it is, or reject it' },
+  ];
+  if (problems.length > 0)
+    throw new ValidationError(
+      'What the edits make is not valid.',
+      problems.map((problem) => ({ ...problem, path: problem.path ? `edits.${problem.path}` : 'edits' })),
+    );
+  return { subject: edited, diff: createPatch(row.subject, edited) as unknown as JsonObject[] };
+}
+
+const typeOf = (value: unknown) => (Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value);
+
+/** For a question of a campaign's own step: the fields that it names may change, and keep their types. */
+export function checkStepEdits(edited: JsonObject, { subject, context }: ApprovalRow): Problem[] {
+  const editable = Array.isArray(context['editable']) ? context['editable'] : [];
+  const names = [...new Set([...Object.keys(subject), ...Object.keys(edited)])];
+  return names.flatMap((name): Problem[] => {
+    const [before, after] = [subject[name], edited[name]];
+    if (JSON.stringify(before) === JSON.stringify(after)) return [];
+    if (!editable.includes(name))
+      return [
+        {
+          path: name,
+          message: 'cannot be edited',
+          mend: editable.length > 0 ? `these can: ${editable.join(', ')}` : 'approve it as it is, or reject it',
+        },
+      ];
+    if (after === undefined || (before !== undefined && typeOf(before) !== typeOf(after)))
+      return [{ path: name, message: `must stay a ${typeOf(before)}`, mend: 'give it a value of the same type' }];
+    return [];
+  });
+}
