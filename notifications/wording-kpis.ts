@@ -25,7 +25,7 @@ export function kpiChanged(facts: KpiFacts): Content {
       { label: 'To be reached in the end', value: inUnit(facts.target) },
       ...(facts.attainment === null
         ? []
-        : [{ label: 'Of the way that should be behind', value: `${figure.format(100 * facts.attainment)} %` }]),
+        : [{ label: 'Of the way that should be behind', value: `${Math.round(100 * facts.attainment)} %` }]),
       ...(observedAt === null ? [] : [{ label: 'Observed', value: moment(observedAt, facts.timezone) }]),
       { label: 'Run', value: facts.runId },
     ],

@@ -120,7 +120,7 @@ describe('a value entered by hand', () => {
     [{ value: 1e16 }, 'value', 'is beyond 10^15'],
     [{ value: '1' }, 'value', undefined],
     [{}, 'value', undefined],
-    [{ value: 1, by: 'a\u0000b' }, 'by', 'holds control characters'],
+    [{ value: 1, by: 'a\u0000b' }, 'by', 'holds a character that cannot be stored'],
     [{ value: 1, colour: 'green' }, '', undefined],
   ])('is refused when it is %j', async (body, path, message) => {
     const answer = await enter(body);

@@ -72,7 +72,7 @@ describe('a change of a KPI', () => {
       'Value: 1,234.5 leads',
       'Expected by then: 2,000 leads',
       'To be reached in the end: 8,900 leads',
-      'Of the way that should be behind: 61.73 %',
+      'Of the way that should be behind: 62 %',
       'Observed: 5 Jan 2026, 09:00 (America/New_York)',
       'It is far behind what was expected by now.',
       `'${PUBLIC_URL}/api/plans/${PLAN_ID}/kpis'`,
