@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { dollarsToMicros, formatMicros, type Micros } from '../../shared/money.ts';
-import type { Arc, Phase } from '../arc.ts';
+import type { Arc, Milestone, Phase } from '../arc.ts';
 import type { Day } from '../calendar.ts';
 import type { PlanningContext } from '../context.ts';
 import type { Finding } from '../finding.ts';
@@ -26,12 +26,11 @@ const SLACK = 1e-6;
  * @returns every flaw; paths lead into the proposal
  */
 export function checkPivot(proposal: PivotProposal, { checkArc, ...given }: Given & { checkArc: ArcCheck }): Finding[] {
-  const inArc = checkArc(proposal.arc, given).map((finding) => ({
-    ...finding,
-    path: finding.path === '' ? 'arc' : `arc.${finding.path}`,
-  }));
   return [
-    ...inArc,
+    ...arcFindings(proposal.arc, { ...given, checkArc }).map((finding) => ({
+      ...finding,
+      path: finding.path === '' ? 'arc' : `arc.${finding.path}`,
+    })),
     ...phasePast(proposal.arc, given),
     ...milestonePast(proposal.arc, given),
     ...spentFindings(proposal.arc, given),
@@ -40,6 +39,25 @@ export function checkPivot(proposal: PivotProposal, { checkArc, ...given }: Give
     ...effectFindings(proposal, given),
     ...costFindings(proposal, given),
   ];
+}
+
+/**
+ * What is wrong with the new arc by itself. Numbers in what is past and stays as it was are left alone: they may rest on shares that the
+ * pivot changes, and may not be reworded.
+ */
+export function arcFindings(arc: Arc, { checkArc, ...given }: Given & { checkArc: ArcCheck }): Finding[] {
+  const { arcBefore, variance } = given;
+  const overBefore = [
+    ...arcBefore.phases.filter(({ endsOn }) => endsOn < variance.today),
+    ...arcBefore.milestones.filter(({ dueOn }) => dueOn < variance.today),
+  ];
+  const isSettled = (entry: Phase | Milestone) => overBefore.some((was) => was.id === entry.id && isSame(was, entry));
+  const settled = (['phases', 'milestones'] as const).flatMap((list) =>
+    arc[list].flatMap((entry, at) => (isSettled(entry) ? [`${list}[${at}].`] : [])),
+  );
+  return checkArc(arc, given).filter(
+    ({ code, path }) => code !== 'PLAN_NUMBER_UNSUPPORTED' || !settled.some((start) => path.startsWith(start)),
+  );
 }
 
 const PAST = 'PLAN_PAST_CHANGED';

@@ -59,7 +59,7 @@ const PIVOT = [
   'This plan is under way. "today" is the day; "arc" is the arc that is followed until now; "variance" is how it does against what was expected, by KPI, phase, channel and move. Propose one pivot: the smallest change that can bring the KPIs that are red or amber back.',
   'Answer with {"reasons", "shifts", "arc", "expectedEffect", "cost", "confidence"}.',
   'arc: the whole new arc, under the rules above, and with the same ids for what goes on. What has happened cannot be changed: phases that are over and milestones that were due before "today" stay exactly as they are; the phase that is under way keeps its start and does not end before "today"; a phase that begins is begun after "today". No phase and no channel gets less of the budget than "variance" says it has used.',
-  'reasons: statements. Cite how the plan does by ids such as kpi-<name>, channel-<name>, phase-<id>, move-<id>. Say what is known and what is a guess: a KPI that changed while moves were done did not change because of them.',
+  'reasons: statements. Cite how the plan does by the ids of the evidence of today, such as kpi-<name>@<today>, channel-<name>@<today>. Say what is known and what is a guess: a KPI that changed while moves were done did not change because of them.',
   'shifts: what becomes different, a short line each, for people who do not read the arc. Name every change.',
   'expectedEffect: for every KPI that is red or amber the change against going on as before, until the last day, in its unit, towards its target, and the interval of 80 %: low ≤ change ≤ high.',
   'cost: dollars and person-hours that the change itself takes, and what for; within the budget that is left. confidence: how sure you are of these intervals, 0 to 1. Be sober.',

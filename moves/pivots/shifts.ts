@@ -1,6 +1,7 @@
 import type { Colour } from '../../database/tables-moves.ts';
 import type { Arc, Milestone, Phase } from '../arc.ts';
 import { addDays, type Day, daysBetween } from '../calendar.ts';
+import { kpiEvidenceId } from './variance-evidence.ts';
 import type { ChannelVariance, Variance } from './variance.ts';
 
 /** Of a share, what is moved at most: enough to be seen, little enough to be taken back. */
@@ -99,7 +100,8 @@ export function extended(arc: Arc, { phases, today }: Variance): Arc {
 }
 
 /** A day on which people look at the readings; the same arc when the plan is over, or has as many milestones as it may have. */
-export function reviewed(arc: Arc, { kpis, today }: Variance): Arc {
+export function reviewed(arc: Arc, variance: Variance): Arc {
+  const { kpis, today } = variance;
   const [phase] = byDay(arc.phases).filter(({ endsOn }) => endsOn >= today);
   if (!phase || arc.milestones.length >= MOST_MILESTONES) return arc;
   const review: Milestone = {
@@ -109,7 +111,7 @@ export function reviewed(arc: Arc, { kpis, today }: Variance): Arc {
     dueOn: reviewDay(phase, today),
     evidence: {
       text: 'The readings stand beside what was expected of them, and it is written down what goes on and what stops.',
-      facts: kpis.slice(0, 1).map(({ kpi }) => `kpi-${kpi}`),
+      facts: kpis.slice(0, 1).map(({ kpi }) => kpiEvidenceId(kpi, variance)),
     },
     dependsOn: [],
   };

@@ -2,14 +2,19 @@ import type { RulesTemplates } from '../../generation/providers/rules.ts';
 import { clip } from '../../generation/rules/phrases.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Arc } from '../arc.ts';
-import type { Statement } from '../statement.ts';
+import type { PlanContext } from '../context.ts';
+import type { Evidence, Statement } from '../statement.ts';
+import { checkArc } from '../validation/arc-rules.ts';
 import { arcDiff } from './arc-diff.ts';
-import { isWanting } from './check-pivot.ts';
+import { arcFindings, isWanting } from './check-pivot.ts';
 import type { PivotProposal } from './pivot.ts';
 import { bestFirst, extended, reviewed, shiftedChannels, shiftedPhases } from './shifts.ts';
+import { channelEvidenceId, kpiEvidenceId } from './variance-evidence.ts';
 import type { KpiVariance, Variance } from './variance.ts';
 
 interface Asked {
+  context: PlanContext;
+  evidence: Evidence[];
   arc: Arc;
   variance: Variance;
 }
@@ -36,15 +41,17 @@ export const pivotTemplates: RulesTemplates = {
   'plan.pivot.revise': (input) => writePivot(askedOf(input)),
 };
 
-const askedOf = ({ arc, variance }: JsonObject) => ({ arc, variance }) as unknown as Asked;
+const askedOf = (input: JsonObject) => input as unknown as Asked;
 
 /**
  * Moves up to a fifth of the budget share of the channel that does worst to the one that does best, within what is not used; where that cannot
  * be, between phases to come; where that cannot be either, sets a day to look at the readings. A phase under way whose work is far
  * behind gets a week more. The target stays: it is what was asked for. Deterministic.
  */
-export function writePivot({ arc, variance }: Asked): PivotProposal {
-  const after = changedArc(arc, variance);
+function writePivot({ context, evidence, arc, variance }: Asked): PivotProposal {
+  const given = { context, evidence, arcBefore: arc, variance, checkArc };
+  const candidates = changedArcs(arc, variance);
+  const after = candidates.find((one) => arcFindings(one, given).length === 0) ?? candidates[0] ?? arc;
   const shifts = arcDiff(arc, after).changes.map((line) => clip(line, LONGEST_SHIFT));
   const wanting = variance.kpis.filter(({ colour }) => isWanting(colour));
   const hasReading = variance.kpis.some(({ value }) => value !== null);
@@ -62,11 +69,16 @@ export function writePivot({ arc, variance }: Asked): PivotProposal {
   };
 }
 
-function changedArc(arc: Arc, variance: Variance): Arc {
+/** What could be done, in the order of preference. Statements that name a share may forbid one of them. */
+function changedArcs(arc: Arc, variance: Variance): Arc[] {
   const longer = extended(arc, variance);
-  const moved = shiftedChannels(longer, variance);
-  if (moved) return { ...moved.arc, channels: moved.arc.channels.map((entry) => explained(entry, moved, variance)) };
-  return longer === arc ? (shiftedPhases(arc, variance) ?? reviewed(arc, variance)) : longer;
+  const shifted = (from: Arc) => {
+    const shift = shiftedChannels(from, variance);
+    return shift && { ...shift.arc, channels: shift.arc.channels.map((entry) => explained(entry, shift, variance)) };
+  };
+  return [shifted(longer), shifted(arc), longer, shiftedPhases(arc, variance), reviewed(arc, variance)].filter(
+    (candidate): candidate is Arc => candidate !== null && candidate !== arc,
+  );
 }
 
 type ChannelShare = Arc['channels'][number];
@@ -83,19 +95,26 @@ function explained(entry: ChannelShare, { from, to }: { from: string; to: string
   return { ...entry, why: { text, facts: facts.slice(0, MOST_CITED) } };
 }
 
-const citedOf = ({ channels }: Variance, name: string) =>
-  channels
+const citedOf = (variance: Variance, name: string) =>
+  variance.channels
     .filter(({ channel }) => channel === name)
-    .flatMap(({ channel, kpis }) => [`channel-${channel}`, ...kpis.map(({ kpi }) => `kpi-${kpi}`)]);
+    .flatMap(({ channel, kpis }) => [
+      channelEvidenceId(channel, variance),
+      ...kpis.map(({ kpi }) => kpiEvidenceId(kpi, variance)),
+    ]);
 
 /** What is seen, each with what shows it: the KPIs that fall short, worst first; without any, the first that there is. */
-function reasonsOf({ kpis, channels }: Variance): Statement[] {
+function reasonsOf(variance: Variance): Statement[] {
+  const { kpis, channels } = variance;
   const wanting = kpis.filter(({ colour }) => isWanting(colour)).toSorted((a, b) => (a.colour < b.colour ? 1 : -1));
   const shown = (wanting.length > 0 ? wanting : kpis).slice(0, MOST_REASONS - 1);
   const [worst] = bestFirst(channels).toReversed();
-  const seen = shown.map(({ kpi, line }) => ({ text: clip(line, LONGEST_REASON), facts: [`kpi-${kpi}`] }));
+  const seen = shown.map(({ kpi, line }) => ({
+    text: clip(line, LONGEST_REASON),
+    facts: [kpiEvidenceId(kpi, variance)],
+  }));
   if (!worst) return seen;
-  return [...seen, { text: clip(worst.line, LONGEST_REASON), facts: [`channel-${worst.channel}`] }];
+  return [...seen, { text: clip(worst.line, LONGEST_REASON), facts: [channelEvidenceId(worst.channel, variance)] }];
 }
 
 function effectOf({ kpi, baseline, target, value, expected }: KpiVariance): PivotProposal['expectedEffect'][number] {

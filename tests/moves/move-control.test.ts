@@ -93,26 +93,25 @@ describe('a change of a move', () => {
     });
   });
 
-  test.each(MOVE_STATES.flatMap((from) => MOVE_STATES.map((to) => [from, to] as const)))(
-    'from %s to %s is as the table of transitions says',
-    async (from, to) => {
-      await put({ state: from });
-      const answer = await patch({ state: to });
-      const legal = MOVE_TRANSITIONS[from];
-      if (from === to || legal.includes(to)) {
-        expect([answer.status, answer.body.move.state]).toEqual([200, to]);
-        return;
+  test('from any state to any other is as the table of transitions says', async () => {
+    for (const from of MOVE_STATES)
+      for (const to of MOVE_STATES) {
+        await put({ state: from });
+        const answer = await patch({ state: to });
+        const legal = MOVE_TRANSITIONS[from];
+        if (from === to || legal.includes(to))
+          expect([from, to, answer.status, answer.body.move?.state]).toEqual([from, to, 200, to]);
+        else
+          expect([answer.status, answer.body.error]).toEqual([
+            409,
+            {
+              code: 'MOVE_TRANSITION_ILLEGAL',
+              message: `A move that is ${from} cannot become ${to}; it can become ${legal.join(', ')}.`,
+              details: [{ path: 'state', message: `the move is ${from}`, mend: `write one of ${legal.join(', ')}` }],
+            },
+          ]);
       }
-      expect([answer.status, answer.body.error]).toEqual([
-        409,
-        {
-          code: 'MOVE_TRANSITION_ILLEGAL',
-          message: `A move that is ${from} cannot become ${to}; it can become ${legal.join(', ')}.`,
-          details: [{ path: 'state', message: `the move is ${from}`, mend: `write one of ${legal.join(', ')}` }],
-        },
-      ]);
-    },
-  );
+  });
 
   test('that starts it waits for what it depends on, unless forced', async () => {
     const answer = await patch({ state: 'in_progress' }, follower.id);

@@ -29,6 +29,7 @@ import { arc, AT, changed, context, draft, STARTS_ON } from './moves-support.ts'
 
 /** In the second phase. */
 const TODAY = '2026-02-10';
+const LEADS = `kpi-leads@${TODAY}`;
 const red: KpiStanding = { kpi: 'leads', value: 130, expected: 260, colour: 'red', stale: false };
 const green: KpiStanding = { kpi: 'cost-per-guest', value: 10, expected: 10.4, colour: 'green', stale: false };
 const model = new RulesModel({ templates: pivotTemplates, clock: new TestClock() });
@@ -63,7 +64,7 @@ const at = <T>(list: readonly T[], index: number): T => list[index] as T;
 
 /** A pivot that is valid for `given()`. */
 const good: PivotProposal = pivotProposalSchema.parse({
-  reasons: [{ text: 'Leads fall short.', facts: ['kpi-leads'] }],
+  reasons: [{ text: 'Leads fall short.', facts: [LEADS] }],
   shifts: ['More for e-mail'],
   arc: changed(arc, (copy) => {
     at(copy.channels, 0).budgetShare = 0.55;
@@ -161,9 +162,29 @@ describe('the check of a pivot', () => {
   });
 
   test('lets a milestone that is due today be put off', () => {
-    const moved = changed(good, ({ arc: copy }) => void (at(copy.milestones, 1).dueOn = '2026-02-27'));
+    const moved = changed(good, ({ arc: copy, reasons }) => {
+      at(copy.milestones, 1).dueOn = '2026-02-27';
+      at(reasons, 0).facts = ['menu'];
+    });
     expect(found(moved, given({ today: '2026-02-20' }))).toEqual([]);
     expect(found(moved, given({ today: '2026-02-21' }))).toEqual(['PLAN_PAST_CHANGED arc.milestones[1]']);
+  });
+
+  test('leaves words of the past alone, which may name a share that is another now', () => {
+    const spoken = changed(arc, ({ phases, milestones }) => {
+      at(phases, 0).goal.text = 'Become known; 50 % goes into e-mail.';
+      at(milestones, 0).evidence.text = 'E-mail has its 50 %.';
+    });
+    const then = changed(good, (copy) => {
+      at(copy.arc.phases, 0).goal = at(spoken.phases, 0).goal;
+      at(copy.arc.milestones, 0).evidence = at(spoken.milestones, 0).evidence;
+    });
+    expect(found(then, given({ arc: spoken }))).toEqual([]);
+    const now = changed(
+      then,
+      ({ arc: copy }) => void (at(copy.phases, 1).goal.text = 'Win guests with 50 % for e-mail.'),
+    );
+    expect(found(now, given({ arc: spoken }))).toEqual(['PLAN_NUMBER_UNSUPPORTED arc.phases[1].goal.text']);
   });
 
   test('wants more of a change than words and order', () => {
@@ -277,7 +298,7 @@ describe('the offline writer of pivots', () => {
       'Channel instagram: budget share 30 % → 40 %',
       'Channel instagram: reason reworded',
     ]);
-    expect(proposal.reasons.map(({ facts }) => facts)).toEqual([['kpi-leads'], ['channel-email']]);
+    expect(proposal.reasons.map(({ facts }) => facts)).toEqual([[LEADS], [`channel-email@${TODAY}`]]);
     expect(proposal.expectedEffect).toEqual([{ kpi: 'leads', change: 26, low: 0, high: 52 }]);
     expect(proposal.cost).toMatchObject({ dollars: 0, effortHours: 1 });
     expect(proposal.confidence).toBe(0.3);
@@ -308,6 +329,25 @@ describe('the offline writer of pivots', () => {
     const tight = changed(arc, ({ milestones }) => void (at(milestones, 2).dueOn = '2026-03-10'));
     const of = given({ arc: tight, moves: rowsOf([{ week: 5, phase: 'growth' }]), today: '2026-02-16' });
     expect((await write(of)).arc.phases).toEqual(tight.phases);
+  });
+
+  test('does something else where words that it cannot mend name the shares', async () => {
+    const spoken = changed(arc, ({ summary }) => void (summary.text = 'E-mail gets 50 % of the money.'));
+    const of = given({ arc: spoken });
+    const proposal = await write(of);
+    expect(flaws(proposal, of)).toEqual([]);
+    expect(proposal.shifts).toEqual([
+      'Phase Growth: budget share 40 % → 46 %',
+      'Phase Loyalty: budget share 30 % → 24 %',
+    ]);
+  });
+
+  test('can be followed by another pivot, whose readings are others', async () => {
+    const first = given();
+    const { arc: second } = await write(first);
+    const later = given({ arc: second, statuses: [{ ...red, value: 177, expected: 301 }, green], today: '2026-02-20' });
+    const of = { ...later, evidence: evidenceNow(first.evidence, later.variance) };
+    expect(flaws(await write(of), of)).toEqual([]);
   });
 
   test('with one channel moves money between phases, and on the last of them sets a review', async () => {

@@ -175,20 +175,30 @@ describe('the variance of a plan', () => {
       { id: 'menu', text: 'Lunch', source: { kind: 'request' as const, location: 'facts[0]' } },
     ];
     const evidence = evidenceNow(before, variance);
-    const late = variance.moves.filter((move) => move.late || move.state === 'done').map(({ id }) => `move-${id}`);
+    const late = variance.moves
+      .filter((move) => move.late || move.state === 'done')
+      .map(({ id }) => `move-${id}@${TODAY}`);
     expect(evidence.map(({ id }) => id)).toEqual([
-      'menu',
       'kpi-leads',
-      'kpi-cost-per-guest',
-      'phase-launch',
-      'phase-growth',
-      'phase-loyalty',
-      'channel-email',
-      'channel-instagram',
-      'channel-gmb',
+      'menu',
+      'kpi-leads@2026-01-19',
+      'kpi-cost-per-guest@2026-01-19',
+      'phase-launch@2026-01-19',
+      'phase-growth@2026-01-19',
+      'phase-loyalty@2026-01-19',
+      'channel-email@2026-01-19',
+      'channel-instagram@2026-01-19',
+      'channel-gmb@2026-01-19',
       ...late,
     ]);
-    expect(evidence[1]?.text).toBe(variance.kpis[0]?.line);
+    expect(evidence[2]?.text).toBe(variance.kpis[0]?.line);
+    expect(evidenceNow(evidence, variance)).toEqual(evidence);
+    // Later on the same day.
+    const again = evidenceNow(evidence, plan(['done'], { statuses: [{ ...leads, value: 140 }, cost] }));
+    expect(again.map(({ id }) => id)).toEqual(expect.arrayContaining(evidence.map(({ id }) => id)));
+    expect(again.find(({ id }) => id === 'kpi-leads@2026-01-19')?.text).toMatch(
+      /^Leads: 140 leads.*\. Earlier: Leads: 130 leads/,
+    );
   });
 });
 
