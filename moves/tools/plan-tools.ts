@@ -116,8 +116,8 @@ export async function planTools(planning: ToolPlanning): Promise<ToolFindings> {
 }
 
 function withoutRepeats(choices: readonly ToolChoice[]): ToolChoice[] {
-  const nameOf = ({ tool, arguments: args }: ToolChoice) => `${tool}\u001f${canonical(args)}`;
-  return [...new Map(choices.toReversed().map((choice) => [nameOf(choice), choice])).values()].toReversed();
+  const names = choices.map(({ tool, arguments: args }) => `${tool} ${canonical(args)}`);
+  return choices.filter((_, at) => names.indexOf(names[at] ?? '') === at);
 }
 
 /** The pages that a request names, as uses of `research`: they are read whatever a model chooses. */
