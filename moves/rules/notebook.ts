@@ -9,7 +9,7 @@ const MOST_CITED = 6;
 const MOST_ALIKE = 3;
 const LONGEST_STATEMENT = 1_500;
 /** Ids of evidence that repeats the context; the rest was found or given as a fact. */
-const FROM_CONTEXT = /^(?:cohort|foundation|kpi|objective)(?:-|$)/u;
+const FROM_CONTEXT = /^(?:budget|cohort|foundation|kpi|objective)(?:-|$)/u;
 
 /** What the offline planner knows, and how it says things by it. */
 export class Notebook {

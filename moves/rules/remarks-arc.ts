@@ -106,7 +106,7 @@ function evidenceRemarks(arc: Arc, { cohorts }: PlanningContext, evidence: reado
   ];
   const cited = new Set(statements.flatMap(({ facts }) => facts));
   const given = new Set(evidence.map(({ id }) => id));
-  const found = evidence.filter(({ source }) => source.kind !== 'request');
+  const found = evidence.filter(({ source }) => source.kind === 'knowledge' || source.kind === 'web');
   return [
     ...(found.length > 0 && !found.some(({ id }) => cited.has(id))
       ? [

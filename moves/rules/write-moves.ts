@@ -4,7 +4,7 @@ import { addDays, daysBetween, weekOf } from '../calendar.ts';
 import type { Kpi, PlanningContext } from '../context.ts';
 import type { MoveDraft, MovesProposal } from '../move.ts';
 import type { Evidence, Statement } from '../statement.ts';
-import { arcNumbers } from '../validation/known-numbers.ts';
+import { targetNumbers } from '../validation/known-numbers.ts';
 import { type ExistingMove, moneyLeft } from '../validation/money.ts';
 import { Notebook } from './notebook.ts';
 import { amountOf, channelName, cohortName, kpiName, nameOfProduct, phrase, placeOf } from './phrasing.ts';
@@ -195,7 +195,7 @@ export function writeMoves(asked: MovesWanted): MovesProposal {
   const { context, arc, evidence, weeks } = asked;
   const all = scheduleOf(context, arc);
   const wanted = all.filter(({ week }) => weeks.includes(week));
-  const notebook = new Notebook(evidence, arcNumbers(context, arc));
+  const notebook = new Notebook(evidence, targetNumbers(context, arc));
   const servants = new Map([...Map.groupBy(all, ({ kpi }) => kpi.name)].map(([name, slots]) => [name, slots.length]));
   const desk: Desk = {
     context,

@@ -4,7 +4,7 @@ import type { Finding } from '../finding.ts';
 import type { Evidence } from '../statement.ts';
 import { cycleFindings, unknownDependencies } from './dependencies.ts';
 import { flaw, type Keys, listed, repeats, strangeChannels } from './flaw.ts';
-import { arcNumbers } from './known-numbers.ts';
+import { arcNumbers, targetNumbers, withShares, withThresholds } from './known-numbers.ts';
 import { outsidePlan, phaseFindings } from './phase-rules.ts';
 import { type Said, statementFindings } from './statements.ts';
 
@@ -149,19 +149,23 @@ function kpiFindings({ kpis }: Arc, context: PlanningContext): Finding[] {
 }
 
 function saidBy(arc: Arc, context: PlanningContext): Said[] {
-  const numbers = arcNumbers(context, arc);
+  const targets = targetNumbers(context, arc);
   return [
-    { at: ['summary'], statement: arc.summary, numbers },
-    ...arc.phases.map(({ goal, name }, at): Said => {
-      const titles = [{ at: ['phases', at, 'name'], text: name }];
-      return { at: ['phases', at, 'goal'], statement: goal, titles, numbers };
+    { at: ['summary'], statement: arc.summary, numbers: arcNumbers(context, arc) },
+    ...arc.phases.map((phase, at): Said => {
+      const titles = [{ at: ['phases', at, 'name'], text: phase.name }];
+      return { at: ['phases', at, 'goal'], statement: phase.goal, titles, numbers: withShares(targets, [phase]) };
     }),
-    ...arc.channels.map(({ why }, at): Said => ({ at: ['channels', at, 'why'], statement: why, numbers })),
+    ...arc.channels.map((channel, at): Said => {
+      return { at: ['channels', at, 'why'], statement: channel.why, numbers: withShares(targets, [channel]) };
+    }),
     ...arc.milestones.map(({ evidence, name }, at): Said => {
       const titles = [{ at: ['milestones', at, 'name'], text: name }];
-      return { at: ['milestones', at, 'evidence'], statement: evidence, titles, numbers };
+      return { at: ['milestones', at, 'evidence'], statement: evidence, titles, numbers: targets };
     }),
-    ...arc.kpis.map(({ why }, at): Said => ({ at: ['kpis', at, 'why'], statement: why, numbers })),
+    ...arc.kpis.map((kpi, at): Said => {
+      return { at: ['kpis', at, 'why'], statement: kpi.why, numbers: withThresholds(targets, kpi) };
+    }),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { type Quantity, quantitiesOf } from '../../generation/audit/claims/quantities.ts';
 import { memo } from '../../generation/audit/gate.ts';
-import type { Arc } from '../arc.ts';
+import type { Arc, KpiTarget } from '../arc.ts';
 import { ARC_DAYS, ARC_WEEKS } from '../calendar.ts';
 import type { Kpi, PlanningContext } from '../context.ts';
 import type { MoveDraft } from '../move.ts';
@@ -108,26 +108,36 @@ export const contextNumbers = memo((context: PlanningContext): KnownNumbers => {
 
 const unitOf = ({ kpis }: PlanningContext, name: string) => kpis.find((kpi) => kpi.name === name)?.unit ?? '';
 
-/** With what an arc sets by itself: shares of the budget, targets, thresholds. */
-export function arcNumbers(context: PlanningContext, arc: Arc): KnownNumbers {
-  const numbers = contextNumbers(context);
-  return {
-    ...numbers,
-    quantities: [
-      ...numbers.quantities,
-      ...[...arc.phases, ...arc.channels].flatMap(({ budgetShare }) => ofShare(budgetShare, context.budget)),
-      ...arc.kpis.flatMap(({ kpi, target, green, amber }) => [
-        ...measured(target, unitOf(context, kpi)),
-        known('percent', [...written(green * 100), ...written(amber * 100)]),
-      ]),
-    ],
-  };
+const unionWith = (numbers: KnownNumbers, more: readonly Quantity[]): KnownNumbers => ({
+  ...numbers,
+  quantities: [...numbers.quantities, ...more],
+});
+
+/** The context's numbers with the targets that an arc sets. */
+export function targetNumbers(context: PlanningContext, { kpis }: Pick<Arc, 'kpis'>): KnownNumbers {
+  const targets = kpis.flatMap(({ kpi, target }) => measured(target, unitOf(context, kpi)));
+  return unionWith(contextNumbers(context), targets);
 }
 
+/** With shares of the budget. Only for what speaks of them: a share of the budget proves no other percentage. */
+export const withShares = (numbers: KnownNumbers, parts: readonly { budgetShare: number }[]): KnownNumbers =>
+  unionWith(
+    numbers,
+    parts.flatMap(({ budgetShare }) => ofShare(budgetShare, numbers.context.budget)),
+  );
+
+/** For what speaks of a whole arc: targets and all shares of it. */
+export const arcNumbers = (context: PlanningContext, arc: Arc): KnownNumbers =>
+  withShares(targetNumbers(context, arc), [...arc.phases, ...arc.channels]);
+
+/** With the thresholds of a KPI, for the reason that is given for them. */
+export const withThresholds = (numbers: KnownNumbers, { green, amber }: KpiTarget): KnownNumbers =>
+  unionWith(numbers, [known('percent', [...written(green * 100), ...written(amber * 100)])]);
+
 /** With what a move sets by itself: what it expects, what it costs, how long it takes. */
-export function moveNumbers(numbers: KnownNumbers, { expected, budget, effortHours, tasks }: MoveDraft): KnownNumbers {
+export function withMove(numbers: KnownNumbers, { expected, budget, effortHours, tasks }: MoveDraft): KnownNumbers {
   const unit = unitOf(numbers.context, expected.kpi);
   const changes = [expected.change, expected.low, expected.high].flatMap((value) => measured(value, unit));
   const hours = [effortHours, ...tasks.map((task) => task.effortHours)].flatMap((value) => measured(value, 'hours'));
-  return { ...numbers, quantities: [...numbers.quantities, ...changes, ...hours, known('usd', written(budget))] };
+  return unionWith(numbers, [...changes, ...hours, known('usd', written(budget))]);
 }

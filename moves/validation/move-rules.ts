@@ -7,7 +7,7 @@ import type { Evidence } from '../statement.ts';
 import { budgetFindings } from './budget-rules.ts';
 import { cycleFindings, unknownDependencies } from './dependencies.ts';
 import { flaw, type Keys, listed, repeats, strangeChannels } from './flaw.ts';
-import { arcNumbers, moveNumbers } from './known-numbers.ts';
+import { targetNumbers, withMove, withShares } from './known-numbers.ts';
 import { type ExistingMove, phasesOfWeek } from './money.ts';
 import { type Said, statementFindings } from './statements.ts';
 
@@ -194,14 +194,19 @@ function dependencyFindings({ moves }: MovesProposal, { existing }: MovesGiven):
 }
 
 function saidBy({ moves }: MovesProposal, { context, arc }: MovesGiven): Said[] {
-  const numbers = arcNumbers(context, arc);
+  const targets = targetNumbers(context, arc);
   return moves.map((move, at): Said => {
     const titles = [
       { at: ['moves', at, 'title'], text: move.title },
       ...move.tasks.map(({ title }, index) => ({ at: ['moves', at, 'tasks', index, 'title'], text: title })),
     ];
-    const statement = move.hypothesis;
-    return { at: ['moves', at, 'hypothesis'], statement, titles, numbers: moveNumbers(numbers, move) };
+    const { hypothesis: statement, phase, channel } = move;
+    const own = [
+      ...arc.phases.filter(({ id }) => id === phase),
+      ...arc.channels.filter((one) => one.channel === channel),
+    ];
+    const numbers = withMove(withShares(targets, own), move);
+    return { at: ['moves', at, 'hypothesis'], statement, titles, numbers };
   });
 }
 

@@ -83,7 +83,7 @@ describe('the offline planner', () => {
       fc.asyncProperty(withEvidence, async ([context, known]) => {
         expect(checkArc(await arcOf(context, known), { context, evidence: known })).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     );
   });
 
@@ -95,7 +95,7 @@ describe('the offline planner', () => {
         const given = { context, arc, evidence: known, existing: [], weeks: ALL_WEEKS };
         expect(checkMoves(proposal, given)).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -123,7 +123,7 @@ describe('the offline planner', () => {
         const given = { context, arc, evidence: evidenceFor(context), existing, weeks };
         expect(checkMoves(proposal, given)).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -151,7 +151,7 @@ describe('the offline planner', () => {
         const shares = (await arcOf(context)).channels.map(({ budgetShare }) => Math.round(budgetShare * 100));
         expect(shares.reduce((sum, share) => sum + share, 0)).toBe(100);
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 
@@ -321,7 +321,7 @@ describe('the offline critic', () => {
         await written(critiqueRequest({ subject: 'arc', proposal: arc, context, evidence: known }));
         await written(critiqueRequest({ subject: 'moves', proposal, context, evidence: known, arc }));
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 });
