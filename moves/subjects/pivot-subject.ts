@@ -19,7 +19,7 @@ import { applyArc } from '../plan-writes.ts';
 import type { Evidence } from '../statement.ts';
 import { critiqueRequest } from '../tasks/requests.ts';
 import { checkArc } from '../validation/arc-rules.ts';
-import type { Verdict, WorkContext } from '../work.ts';
+import { type Verdict, type WorkContext, WorkError } from '../work.ts';
 import { contextOf, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
 
 interface PivotOf extends SubjectOf {
@@ -97,6 +97,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
     }),
     async apply(given, proposal, verdict, writer, work) {
       const next = given.fromVersion + 1;
+      refuseIfOutrun(given, proposal, dayOf(clock.now()));
       const { patch, changes } = arcDiff(given.arcBefore, proposal.arc);
       await applyArc(records, clock, {
         plan_id: plan.id,
@@ -126,6 +127,15 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
       colour: now.colour,
     }),
   };
+}
+
+/** Days may have passed until it was approved: what they made a part of the past is not rewritten. */
+function refuseIfOutrun(given: Given, proposal: PivotProposal, today: string): void {
+  const findings = checkPivot(proposal, { ...given, variance: { ...given.variance, today }, checkArc });
+  const outrun = findings.filter(({ code }) => code === 'PLAN_PAST_CHANGED');
+  if (outrun.length === 0) return;
+  const said = outrun.map(({ path, message }) => `${path} ${message}`).join('; ');
+  throw new WorkError('PLAN_CHANGED', `By the time it was approved, part of it lay in the past: ${said}`);
 }
 
 const pivotId = (planId: string, runId: string) => derivedId(`pivot/${planId}/${runId}`, timeOfId(runId));
