@@ -56,7 +56,7 @@ export const MOVES_COLUMNS: {
     plan_id: 'plain',
     kpi: 'plain',
     colour: 'plain',
-    since: 'time',
+    since_at: 'time',
     changes: 'integer',
     problem: 'plain',
     looked_at: 'time',

@@ -143,7 +143,7 @@ export interface KpiAlertRow {
   plan_id: string;
   kpi: string;
   colour: Colour;
-  since: Iso;
+  since_at: Iso;
   /** How often the colour has changed. */
   changes: number;
   /** What the last look at the source failed with, null when it did not. */

@@ -1,3 +1,4 @@
+import { iso } from '../../shared/clock.ts';
 import type { Records } from '../records.ts';
 import type { KpiAlertRow, KpiReadingRow, PlanRow } from '../tables-moves.ts';
 import type { Iso } from '../tables.ts';
@@ -33,6 +34,22 @@ export async function newestReadings(records: Records, asked: ReadingsAsked): Pr
     order: [{ column: 'observed_at', descending: true }],
     limit: asked.limit,
   });
+}
+
+/** The last reading of each day, in UTC, of every KPI of a plan, in the order of time; both ends included. */
+export async function dailyReadings(
+  records: Records,
+  { planId, from, to }: Pick<ReadingsAsked, 'planId' | 'from' | 'to'>,
+): Promise<Map<string, { observedAt: Iso; value: number }[]>> {
+  const rows = await records.call<[kpi: string, atMs: number, value: number][]>('kpi_daily_readings', {
+    p_plan_id: planId,
+    p_from: from,
+    p_to: to,
+  });
+  const byKpi = Map.groupBy(rows, ([kpi]) => kpi);
+  return new Map(
+    [...byKpi].map(([kpi, all]) => [kpi, all.map(([, atMs, value]) => ({ observedAt: iso(atMs), value }))]),
+  );
 }
 
 /** What people were last told of each KPI of a plan, by KPI. */

@@ -1,4 +1,4 @@
-import { kpiAlert, kpiAlerts } from '../../database/queries/kpis.ts';
+import { kpiAlerts } from '../../database/queries/kpis.ts';
 import { findPlan } from '../../database/queries/plans.ts';
 import type { Records } from '../../database/records.ts';
 import type { Colour, KpiAlertRow, PlanRow } from '../../database/tables-moves.ts';
@@ -47,8 +47,7 @@ export class KpiDesk {
   /** Every KPI of a plan, computed now. @throws {NotFoundError} */
   async status(planId: string): Promise<KpiShown[]> {
     const plan = await this.#plan(planId);
-    const [kpis, alerts] = await Promise.all([aimedKpis(this.#records, plan), kpiAlerts(this.#records, plan.id)]);
-    return Promise.all(kpis.map((at) => this.#shown(at, alerts.get(at.kpi.name))));
+    return this.#shown(plan, await aimedKpis(this.#records, plan));
   }
 
   /**
@@ -66,18 +65,24 @@ export class KpiDesk {
     if (!at) throw new NotFoundError('KPI of the plan', kpi);
     const readings = [{ observedAt: iso(atMs ?? nowMs), value }];
     await this.#readings.keep(plan, kpi, { readings, problems: [], source: `manual:${by}` });
-    return this.#shown(at, await kpiAlert(this.#records, plan.id, kpi));
+    const [shown] = await this.#shown(plan, [at]);
+    if (!shown) throw new NotFoundError('KPI of the plan', kpi);
+    return shown;
   }
 
-  async #shown(at: AimedKpi, alert: KpiAlertRow | undefined): Promise<KpiShown> {
-    const { colour, since, changes } = alert ?? { colour: 'unknown', since: '', changes: 0 };
-    return {
-      ...(await standingOf(this.#readings, at, { nowMs: this.#clock.now() })),
-      source: at.kpi.source === undefined ? null : placeOf(at.kpi.source),
-      lookedAt: alert?.looked_at ?? null,
-      problem: alert?.problem ?? null,
-      lastColour: colour === 'unknown' ? null : { colour, since, changes },
-    };
+  async #shown(plan: PlanRow, kpis: readonly AimedKpi[]): Promise<KpiShown[]> {
+    const [alerts, readings] = await Promise.all([kpiAlerts(this.#records, plan.id), this.#readings.daily(plan)]);
+    return kpis.map((at) => {
+      const { name, source } = at.kpi;
+      const alert = alerts.get(name);
+      return {
+        ...standingOf(at, readings.get(name) ?? [], this.#clock.now()),
+        source: source === undefined ? null : placeOf(source),
+        lookedAt: alert?.looked_at ?? null,
+        problem: alert?.problem ?? null,
+        lastColour: lastColour(alert),
+      };
+    });
   }
 
   async #plan(id: string): Promise<PlanRow> {
@@ -107,4 +112,10 @@ function timeProblems(atMs: number | null, nowMs: number, plan: PlanRow): Proble
       mend: `enter what was observed from ${earliest.slice(0, 10)} on`,
     },
   ];
+}
+
+function lastColour(alert: KpiAlertRow | undefined): KpiShown['lastColour'] {
+  if (alert === undefined || alert.colour === 'unknown') return null;
+  const { colour, since_at: since, changes } = alert;
+  return { colour, since, changes };
 }

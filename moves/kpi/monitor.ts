@@ -126,7 +126,7 @@ export class KpiMonitor {
     const { plan, kpi } = at;
     for (let tries = 1; ; tries++) {
       const before = await kpiAlert(records, plan.id, kpi.name);
-      const status = await standingOf(this.#readings, at, { most: RECENT, nowMs: clock.now() });
+      const status = standingOf(at, await this.#readings.newest(plan, kpi.name, RECENT), clock.now());
       const { colour, changes, tell: isTold } = colourChange(before, status.colour);
       const from: Colour = before?.colour ?? 'unknown';
       const change: KpiChange = { plan: { id: plan.id, name: plan.name }, changes, from, status };
@@ -142,7 +142,15 @@ export class KpiMonitor {
       });
       if (!written && tries < MOST_TRIES) continue;
       if (!written || colour === null) return { status, change: null };
-      events.emit('kpi.changed', { runId: run.id, planId: plan.id, kpi: kpi.name, from, to: colour, told: isTold });
+      events.emit('kpi.changed', {
+        runId: run.id,
+        campaignId: run.campaignId,
+        planId: plan.id,
+        kpi: kpi.name,
+        from,
+        to: colour,
+        told: isTold,
+      });
       return { status, change };
     }
   }

@@ -1,6 +1,5 @@
-import { newestReadings } from '../../database/queries/kpis.ts';
+import { dailyReadings, newestReadings } from '../../database/queries/kpis.ts';
 import type { Records } from '../../database/records.ts';
-import type { KpiReadingRow } from '../../database/tables-moves.ts';
 import { type Clock, iso } from '../../shared/clock.ts';
 import { addDays, type Day } from '../calendar.ts';
 import { MOST_READINGS, type Reading, type SourceReadings } from './connectors/connector.ts';
@@ -12,6 +11,8 @@ const DAYS_BEFORE = 30;
 /** The first moment of which readings of a plan are kept. */
 export const earliestReading = (startsOn: Day): string => `${addDays(startsOn, -DAYS_BEFORE)}T00:00:00.000Z`;
 
+type PlanDays = { id: string; starts_on: Day };
+
 /** The readings of a plan's KPIs. */
 export class KpiReadings {
   readonly #records: Records;
@@ -22,15 +23,19 @@ export class KpiReadings {
     this.#clock = clock;
   }
 
-  /** The newest that there are, newest first; none of a time to come. */
-  async newest(plan: { id: string; starts_on: Day }, kpi: string, limit = MOST_READINGS): Promise<KpiReadingRow[]> {
-    return newestReadings(this.#records, {
-      planId: plan.id,
-      kpi,
-      from: earliestReading(plan.starts_on),
-      to: iso(this.#clock.now() + CLOCK_SKEW_MS),
-      limit,
-    });
+  /** So many of the newest, newest first; none of a time to come. */
+  async newest(plan: PlanDays, kpi: string, limit: number): Promise<Reading[]> {
+    const rows = await newestReadings(this.#records, { planId: plan.id, kpi, ...this.#span(plan), limit });
+    return rows.map(({ observed_at: observedAt, value }) => ({ observedAt, value }));
+  }
+
+  /** The last of each day, of every KPI; none of a time to come. */
+  async daily(plan: PlanDays): Promise<Map<string, Reading[]>> {
+    return dailyReadings(this.#records, { planId: plan.id, ...this.#span(plan) });
+  }
+
+  #span(plan: PlanDays) {
+    return { from: earliestReading(plan.starts_on), to: iso(this.#clock.now() + CLOCK_SKEW_MS) };
   }
 
   /**
@@ -39,13 +44,11 @@ export class KpiReadings {
    * @returns how many readings are new or corrected, and the problems with a word about those to come
    */
   async keep(
-    plan: { id: string; starts_on: Day },
+    plan: PlanDays,
     kpi: string,
     { readings, problems, source }: SourceReadings & { source: string },
   ): Promise<{ written: number; problems: SourceReadings['problems'] }> {
-    const now = this.#clock.now();
-    const latest = iso(now + CLOCK_SKEW_MS);
-    const earliest = earliestReading(plan.starts_on);
+    const { from: earliest, to: latest } = this.#span(plan);
     const wanted = readings.filter(({ observedAt }) => observedAt >= earliest && observedAt <= latest);
     const future = readings.filter(({ observedAt }) => observedAt > latest).length;
     const changed = await this.#changed(plan, kpi, wanted);
@@ -58,7 +61,7 @@ export class KpiReadings {
         observed_at: observedAt,
         value,
         source,
-        read_at: iso(now),
+        read_at: iso(this.#clock.now()),
       })),
       ['plan_id', 'kpi', 'observed_at'],
     );
@@ -66,7 +69,7 @@ export class KpiReadings {
     return { written: changed.length, problems: [...problems, ...said] };
   }
 
-  async #changed(plan: { id: string }, kpi: string, wanted: readonly Reading[]): Promise<Reading[]> {
+  async #changed(plan: PlanDays, kpi: string, wanted: readonly Reading[]): Promise<Reading[]> {
     const [first, last] = [wanted[0], wanted.at(-1)];
     if (!first || !last) return [];
     const kept = await newestReadings(this.#records, {

@@ -3,7 +3,7 @@ import type { Records } from '../../database/records.ts';
 import type { PlanRow } from '../../database/tables-moves.ts';
 import type { Arc, KpiTarget } from '../arc.ts';
 import type { Kpi, PlanContext } from '../context.ts';
-import type { KpiReadings } from './readings.ts';
+import type { Reading } from './connectors/connector.ts';
 import { type KpiStatus, kpiStatus } from './status.ts';
 
 /** A KPI of a plan, with what the approved arc aims at. */
@@ -23,13 +23,7 @@ export async function aimedKpis(records: Records, plan: PlanRow): Promise<AimedK
   return kpis.map((kpi) => ({ plan, kpi, target: targets.find((target) => target.kpi === kpi.name) }));
 }
 
-/** Where a KPI stands, from so many of its newest readings. */
-export async function standingOf(
-  kept: KpiReadings,
-  { plan, kpi, target }: AimedKpi,
-  { most, nowMs }: { most?: number; nowMs: number },
-): Promise<KpiStatus> {
-  const rows = await kept.newest(plan, kpi.name, most);
-  const readings = rows.map(({ observed_at: observedAt, value }) => ({ observedAt, value }));
-  return kpiStatus({ kpi, target, startsOn: plan.starts_on, readings, now: nowMs });
+/** Where a KPI stands by these of its readings. */
+export function standingOf({ plan, kpi, target }: AimedKpi, readings: readonly Reading[], now: number): KpiStatus {
+  return kpiStatus({ kpi, target, startsOn: plan.starts_on, readings, now });
 }

@@ -13,7 +13,9 @@ export async function timelineKpis(
   const readings = new KpiReadings({ records, clock });
   const aimed = await aimedKpis(records, plan);
   // The newest reading alone gives value and colour; the others would only give a trend.
-  const standings = await Promise.all(aimed.map((kpi) => standingOf(readings, kpi, { most: 1, nowMs: clock.now() })));
+  const standings = await Promise.all(
+    aimed.map(async (at) => standingOf(at, await readings.newest(plan, at.kpi.name, 1), clock.now())),
+  );
   return standings.map(({ kpi, label, unit, colour, value, expected, target, stale, observedAt }) => {
     return { kpi, label, unit, colour, value, expected, target, stale, observedAt };
   });

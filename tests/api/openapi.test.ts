@@ -184,6 +184,8 @@ describe('real answers are as the document says', () => {
     await ask(app, 'post', '/api/briefs/{id}/cancel', { reason: 'enough' });
     await ask(app, 'put', '/api/memory/sessions/{id}', { state: { step: 1 }, version: null });
     await ask(app, 'patch', '/api/moves/{id}', { state: 'in_progress' });
+    const entered = await request(app).post(`/api/plans/${planId}/kpis/leads/readings`).send({ value: 1 });
+    check('post', '/api/plans/{id}/kpis/{kpi}/readings', entered);
     await knowledgeAnswers(app);
     for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
     await ask(app, 'delete', '/api/memory/sessions/{id}');

@@ -61,6 +61,7 @@ describe('the schema', () => {
       integer: 'integer',
       bigint: 'integer',
       numeric: 'number',
+      'double precision': 'number',
     };
     const { rows } = await pool.query<{ table: string; name: string; type: string }>(
       `select table_name as table, column_name as name, data_type as type from information_schema.columns

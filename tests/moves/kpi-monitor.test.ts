@@ -48,7 +48,8 @@ function watching(change: Parameters<typeof makeMonitor>[2] = {}) {
 }
 
 const messages = () => records.select('notifications', { order: [{ column: 'created_at' }, { column: 'id' }] });
-const changesTold = async () => (await messages()).map(({ facts }) => `${facts['from']}→${facts['to']}`);
+const changesTold = async () =>
+  (await messages()).map(({ facts }) => `${String(facts['from'])}→${String(facts['to'])}`);
 const alerts = () => records.select('kpi_alerts', { order: [{ column: 'kpi' }] });
 const readings = () => records.select('kpi_readings', { order: [{ column: 'kpi' }, { column: 'observed_at' }] });
 
@@ -254,7 +255,7 @@ describe('people are told', () => {
     await goOn(1, 0.9, 0.9, 0.5, 0.5, 0.9, 1, 1);
     expect(await changesTold()).toEqual(['green→amber', 'amber→red', 'red→amber', 'amber→green']);
     expect(await alerts()).toMatchObject([
-      { colour: 'green', changes: 5, since: expect.stringContaining('2026-01-22') },
+      { colour: 'green', changes: 5, since_at: expect.stringContaining('2026-01-22') },
     ]);
   });
 
@@ -293,7 +294,7 @@ describe('people are told', () => {
     expect(seen).toEqual([
       {
         type: 'kpi.changed',
-        facts: { runId: run.runId, planId: plan.id, kpi: 'leads', from: 'unknown', to: 'red', told: true },
+        facts: { ...run, planId: plan.id, kpi: 'leads', from: 'unknown', to: 'red', told: true },
       },
     ]);
   });

@@ -84,6 +84,24 @@ describe('the KPIs of a plan', () => {
   });
 });
 
+test('the history has every day, however many readings a day has', async () => {
+  const rows = Array.from({ length: 6_000 }, (_, n) => ({
+    plan_id: plan.id,
+    kpi: 'leads',
+    observed_at: new Date(Date.parse(STARTS_ON) + n * 120_000).toISOString(),
+    value: n,
+    source: 'test',
+    read_at: '2026-01-15T12:00:00.000Z',
+  }));
+  await records.upsert('kpi_readings', rows, ['plan_id', 'kpi', 'observed_at']);
+  const [leads] = (await get()).body.kpis;
+  expect(leads.history).toHaveLength(9);
+  expect(leads.history.map(({ value }: { value: number }) => value)).toEqual([
+    719, 1439, 2159, 2879, 3599, 4319, 5039, 5759, 5999,
+  ]);
+  expect(leads.value).toBe(5_999);
+});
+
 describe('a value entered by hand', () => {
   test('counts at once, with who entered it', async () => {
     const { status, body } = await enter({ value: 99.5, by: 'ana' });

@@ -33,6 +33,11 @@ describe('the configuration', () => {
     expect(loadConfig({ PORT: '', HOST: '  ', DATABASE_URL: '', GLOBAL_DAILY_BUDGET: ' ' })).toEqual(loadConfig({}));
   });
 
+  test('looks for files of KPIs in the data folder, unless told another', () => {
+    expect(loadConfig({ DATA_DIR: 'elsewhere' }).kpiDir).toBe(resolve('elsewhere', 'kpis'));
+    expect(loadConfig({ DATA_DIR: 'elsewhere', KPI_DIR: '/srv/kpis' }).kpiDir).toBe('/srv/kpis');
+  });
+
   test('reads numbers, origins and dollars', () => {
     const config = loadConfig({
       PORT: '0',

@@ -82,7 +82,7 @@ create table kpi_alerts (
   plan_id uuid not null references plans (id),
   kpi text not null,
   colour text not null check (colour in ('green', 'amber', 'red', 'unknown')),
-  since timestamptz not null,
+  since_at timestamptz not null,
   changes integer not null default 0,
   problem text,
   looked_at timestamptz not null,

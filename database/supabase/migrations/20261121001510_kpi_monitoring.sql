@@ -38,6 +38,18 @@ begin
   return jsonb_build_object('found', true, 'missing', '[]'::jsonb, 'readings', v_readings);
 end $$;
 
+-- The last reading of each day, in UTC, of every KPI of a plan: [[kpi, milliseconds since the epoch, value]], by KPI and time.
+create function kpi_daily_readings(p_plan_id uuid, p_from timestamptz, p_to timestamptz) returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_array(kpi, floor(extract(epoch from observed_at) * 1000), value) order by kpi, observed_at), '[]')
+  from (
+    select distinct on (kpi, (observed_at at time zone 'UTC')::date) kpi, observed_at, value
+    from kpi_readings
+    where plan_id = p_plan_id and observed_at between p_from and p_to
+    order by kpi, (observed_at at time zone 'UTC')::date, observed_at desc
+  ) last_of_day
+$$;
+
 -- Writes what a look at a KPI came to. p_seen is the number of changes that the looker knows of, null when it knows of no look before: has
 -- somebody else seen a change since, nothing is written and the answer is false. p_colour null: the colour stays. The messages about a
 -- change are committed with it.
@@ -46,12 +58,12 @@ create function kpi_look(p_plan_id uuid, p_kpi text, p_seen integer, p_colour te
 language plpgsql set search_path = public, pg_temp as $$
 begin
   if p_seen is null then
-    insert into kpi_alerts (plan_id, kpi, colour, since, changes, problem, looked_at)
+    insert into kpi_alerts (plan_id, kpi, colour, since_at, changes, problem, looked_at)
     values (p_plan_id, p_kpi, coalesce(p_colour, 'unknown'), p_at, p_changes, p_problem, p_at)
     on conflict (plan_id, kpi) do nothing;
   else
     update kpi_alerts a set
-      colour = coalesce(p_colour, a.colour), since = case when p_colour is null then a.since else p_at end,
+      colour = coalesce(p_colour, a.colour), since_at = case when p_colour is null then a.since_at else p_at end,
       changes = p_changes, problem = p_problem, looked_at = greatest(a.looked_at, p_at)
     where a.plan_id = p_plan_id and a.kpi = p_kpi and a.changes = p_seen;
   end if;
@@ -68,7 +80,7 @@ declare
 begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'public' and p.proname in ('kpi_view_readings', 'kpi_look')
+    where n.nspname = 'public' and p.proname in ('kpi_view_readings', 'kpi_daily_readings', 'kpi_look')
   loop
     execute format('revoke all on function %s from public', f);
     if exists (select from pg_roles where rolname = 'service_role') then
