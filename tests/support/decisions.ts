@@ -27,14 +27,17 @@ function digits(number: number): string {
 const byLengthThenBytes = (a: string, b: string) =>
   Buffer.byteLength(a) - Buffer.byteLength(b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-/** A value as Postgres writes a jsonb. */
-export function jsonbText(value: Json): string {
+const stored = (text: string) => text.toWellFormed().replaceAll('\u0000', '\uFFFD');
+
+/** A value as Postgres writes a jsonb, once it is stored. */
+function jsonbText(value: Json): string {
   if (typeof value === 'number') return digits(value);
+  if (typeof value === 'string') return JSON.stringify(stored(value));
   if (Array.isArray(value)) return `[${value.map(jsonbText).join(', ')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const fields = Object.keys(value)
-    .toSorted(byLengthThenBytes)
-    .map((key) => `${JSON.stringify(key)}: ${jsonbText(value[key] as Json)}`);
+  const fields = [...new Map(Object.entries(value).map(([key, field]) => [stored(key), field]))]
+    .toSorted(([a], [b]) => byLengthThenBytes(a, b))
+    .map(([key, field]) => `${JSON.stringify(key)}: ${jsonbText(field)}`);
   return `{${fields.join(', ')}}`;
 }
 
@@ -51,7 +54,7 @@ export function hashOf(row: DecisionRow): string {
     row.campaign_id,
     row.run_id,
     row.plan_id,
-    `${Date.parse(row.decided_at)}000`,
+    String(Date.parse(row.decided_at) * 1_000),
     row.reasoning,
     row.confidence.toFixed(3),
     jsonbText(row.predicted),
