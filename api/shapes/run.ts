@@ -26,7 +26,10 @@ const fields = {
   emails_composed: count,
   emails_sent: count,
   total_cost: dollars,
-  cost_unknown: z.boolean().meta({ description: 'An engine did not say what it cost; the reservation was charged.' }),
+  cost_unknown: z.boolean().meta({
+    description:
+      'An engine or a model did not say what it cost: what was held for it was charged, or the most that it can have been.',
+  }),
   dry_run: z.boolean().meta({ description: 'An engine only pretended.' }),
   cancel_requested_at: time.nullable(),
   errors: z.array(z.strictObject({ step: z.string().nullable(), code: z.string(), error: z.string(), at: z.string() })),
