@@ -70,7 +70,13 @@ describe('GET /api/decisions', () => {
     await log.record('acme', [decision('f')]);
     const { body } = await get('');
     expect(body.decisions.map((row: { reasoning: string }) => row.reasoning)).toEqual([
-      ...['f', 'unchained', 'e', 'd', 'c', 'b', 'a'],
+      'f',
+      'unchained',
+      'e',
+      'd',
+      'c',
+      'b',
+      'a',
     ]);
     expect(body.decisions[1]).toMatchObject({ workspace: null, chain: null, action: 'stop_run' });
     const [row] = await records.select('agent_decisions', { where: [{ column: 'chain_seq', op: 'eq', value: 6 }] });
