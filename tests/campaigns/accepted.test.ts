@@ -56,11 +56,28 @@ describe('a campaign that is accepted', () => {
     expect(definition.metadata).toMatchObject({ project_id: 'uuid-here', owner: 'maksant-agency' });
   });
 
-  test.each(['weekly-restaurant.json', 'monthly-retail.json', 'test-campaign.json'])('%s is one', (file) => {
+  test.each([
+    ['weekly-restaurant.json', 4],
+    ['monthly-retail.json', 4],
+    ['test-campaign.json', 4],
+    ['weekly-moves.json', 2],
+    ['plan-monitoring.json', 2],
+  ])('%s is one', (file, steps) => {
     const definition = accepted(campaignFile(file));
-    expect(definition.steps).toHaveLength(4);
+    expect(definition.steps).toHaveLength(steps);
     expect(accepted(structuredClone(definition))).toEqual(definition);
   });
+
+  test.each(['weekly-moves.json', 'plan-monitoring.json'])(
+    '%s tells nobody of a run in which all went well',
+    (file) => {
+      const { notifications } = accepted(campaignFile(file));
+      expect(notifications).toEqual({
+        onComplete: { email: [], slack: null },
+        onFailure: { email: ['your-email@example.com'], slack: null },
+      });
+    },
+  );
 
   test('the test campaign names no address and is not scheduled', () => {
     const definition = accepted(campaignFile('test-campaign.json'));

@@ -13,7 +13,13 @@ describe('campaign.schema.json', () => {
     expect(readFileSync(join(CAMPAIGNS, 'campaign.schema.json'), 'utf8')).toBe(campaignJsonSchemaText());
   });
 
-  test.each(['weekly-restaurant.json', 'monthly-retail.json', 'test-campaign.json'])('fits %s', (file) => {
+  test.each([
+    'weekly-restaurant.json',
+    'monthly-retail.json',
+    'test-campaign.json',
+    'weekly-moves.json',
+    'plan-monitoring.json',
+  ])('fits %s', (file) => {
     expect(validate(campaignFile(file)) || validate.errors).toBe(true);
   });
 

@@ -39,12 +39,14 @@ async function reasonFor(content: string | Uint8Array): Promise<string> {
 }
 
 describe('a folder of campaigns', () => {
-  test('that ships gives three campaigns', async () => {
+  test('that ships gives five campaigns', async () => {
     const { loaded, rejected } = await load(CAMPAIGNS);
     expect(rejected).toEqual([]);
     expect(loaded.map(({ file }) => file)).toEqual([
       'monthly-retail.json',
+      'plan-monitoring.json',
       'test-campaign.json',
+      'weekly-moves.json',
       'weekly-restaurant.json',
     ]);
   });
