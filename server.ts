@@ -32,6 +32,7 @@ import { planEditChecks } from './moves/edit-checks.ts';
 import { MoveControl } from './moves/move-control.ts';
 import { pivotTemplates } from './moves/pivots/write-pivot.ts';
 import { PlanControl } from './moves/plan-control.ts';
+import { PlanKeeper } from './moves/plan-keeper.ts';
 import { makePlanning } from './moves/planning.ts';
 import { planningTemplates } from './moves/rules/templates.ts';
 import { toolTemplates } from './moves/tools/plan-tools.ts';
@@ -134,7 +135,8 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const { records } = database;
   const shared = { ...ground, records };
   const queueDepth = () => records.count('campaign_runs', [{ column: 'status', op: 'eq', value: 'queued' }]);
-  const metrics = createMetrics(events, { queueDepth });
+  const pendingApprovals = () => records.count('approvals', [{ column: 'state', op: 'eq', value: 'pending' }]);
+  const metrics = createMetrics(events, { queueDepth, pendingApprovals });
   countBriefs(metrics, events, () => clock.now());
   const origins = originPolicy(config);
   const toolbox = makeToolbox(config, { records, clock, origins });
@@ -251,6 +253,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     memory: new SessionMemory({ ...shared, cache }),
     kpis,
     plans: new PlanControl({ ...shared, runs }),
+    planKeeper: new PlanKeeper(shared),
     moves: new MoveControl(shared),
     health: { ready: readiness(records, queue, clock) },
   };
@@ -295,6 +298,8 @@ async function startParts(
   retention.start();
   stack.defer(() => parts.approvalKeeper.stop());
   parts.approvalKeeper.start();
+  stack.defer(() => parts.planKeeper.stop());
+  parts.planKeeper.start();
   stack.defer(() => auditCatchUp.stop());
   auditCatchUp.start();
   stack.defer(() => parts.knowledge.stop());

@@ -58,7 +58,7 @@ export class MoveAssets {
 
   async #forPlan(plan: PlanRow, wanted: Pick<AssetsParams, 'weeks' | 'most'>, work: WorkContext): Promise<PlanOutcome> {
     const { planner, toolbox, records } = this.#deps;
-    const moves = chosen(await movesOfPlan(records, plan.id), planner.weeksOf(plan, wanted.weeks), wanted);
+    const moves = chosen(await movesOfPlan(records, plan.id), planner.weeksOf(plan, wanted.weeks), wanted, work);
     if (moves.length === 0) return nothingToDo(plan.id, 'no move of these weeks is without assets');
     const { evidence: cited } = await planner.arcOf(plan);
     const context = contextOf(plan);
@@ -85,6 +85,8 @@ export class MoveAssets {
     { context, evidence, tools }: { context: PlanContext; evidence: readonly Evidence[]; tools: StepTools },
     work: WorkContext,
   ): Promise<{ costMicros: number } & ({ asset: JsonObject } | { failure: string })> {
+    const kept = madeBy(move, work);
+    if (kept) return { asset: kept, costMicros: 0 };
     const args = assignmentOf(move, context, evidence);
     const outcome = await tools.use('content', args, move.id);
     if (outcome.outcome !== 'completed')
@@ -110,16 +112,7 @@ export class MoveAssets {
 
   async #keep(move: MoveRow, asset: JsonObject, work: WorkContext): Promise<void> {
     const { records, clock, decisions } = this.#deps;
-    const at = iso(clock.now());
-    await changeMove(records, move.id, (now) =>
-      now.assets.some((one) => one['artifactId'] === asset['artifactId'])
-        ? null
-        : {
-            assets: [...now.assets, asset],
-            history: [...now.history, { at, by: 'planner', changed: { assets: asset['artifactId'] ?? null } }],
-            updated_at: at,
-          },
-    );
+    // First, since a move that has its asset is not come back to.
     const workspace = await this.#workspaceOf(move);
     await decisions.record(workspace, [
       {
@@ -135,6 +128,16 @@ export class MoveAssets {
         runId: work.runId,
       },
     ]);
+    const at = iso(clock.now());
+    await changeMove(records, move.id, (now) =>
+      now.assets.some((one) => one['artifactId'] === asset['artifactId'])
+        ? null
+        : {
+            assets: [...now.assets, asset],
+            history: [...now.history, { at, by: 'planner', changed: { assets: asset['artifactId'] ?? null } }],
+            updated_at: at,
+          },
+    );
   }
 
   async #workspaceOf(move: MoveRow): Promise<string> {
@@ -146,40 +149,58 @@ export class MoveAssets {
   }
 }
 
+/** What an earlier try of the same run has written for a move. */
+function madeBy({ assets }: MoveRow, { runId }: Pick<WorkContext, 'runId'>): JsonObject | undefined {
+  return assets.find((asset) => asset['runId'] === runId);
+}
+
+/** The moves without assets, and those whose assets are this run's own: a step that is run again after a crash has the same ones before it. */
 function chosen(
   moves: readonly MoveRow[],
   weeks: readonly number[],
   { weeks: asked, most }: Pick<AssetsParams, 'weeks' | 'most'>,
-) {
+  work: Pick<WorkContext, 'runId'>,
+): MoveRow[] {
   const open = moves.filter(
-    ({ week, state, assets }) =>
-      weeks.includes(week) && (state === 'planned' || state === 'in_progress') && assets.length === 0,
+    ({ week, state }) => weeks.includes(week) && (state === 'planned' || state === 'in_progress'),
   );
   const first = Math.min(...open.map(({ week }) => week));
   return open
+    .filter((move) => move.assets.length === 0 || madeBy(move, work) !== undefined)
     .filter(({ week }) => asked !== 'first' || week === first)
     .toSorted((a, b) => a.priority - b.priority || (a.id < b.id ? -1 : 1))
     .slice(0, most);
 }
 
+/** What of the request may be said outside: what a business aims at, spends and knows of its customers is not. */
+const SAID_OUTSIDE = /^(facts\[|foundation\.(promise|products|proof))/;
+
+const isPublic = ({ source: { kind, location } }: Evidence) =>
+  kind === 'request' ? SAID_OUTSIDE.test(location) : kind !== 'plan';
+
+/** Whom a move is for: the cohorts that it cites, else those that its channel reaches, else all. */
+function audienceOf({ evidence, channel }: MoveRow, { cohorts }: PlanContext): string {
+  const cited = cohorts.filter((_, at) => evidence.includes(`cohort-${at + 1}`));
+  const reached = cohorts.filter(({ channels }) => channels.includes(channel as Channel));
+  const meant = [cited, reached, cohorts].find((some) => some.length > 0) ?? cohorts;
+  return meant.map(({ name, description }) => `${name}: ${description}`).join('; ');
+}
+
 /** What the content tool is asked for: a mail is copy, everything else a post of the channel. */
 function assignmentOf(move: MoveRow, context: PlanContext, evidence: readonly Evidence[]): JsonObject {
-  const { foundation, cohorts } = context;
-  const known = new Set(evidence.map(({ id }) => id));
+  const { foundation } = context;
+  const usable = new Set(evidence.filter(isPublic).map(({ id }) => id));
   const products = foundation.products.join('; ');
   return {
     kind: move.channel === 'email' ? 'copy' : 'social',
     channels: [move.channel as Channel],
     brief: {
       objective: `${move.title}. ${move.hypothesis}`.slice(0, 2_000),
-      audience: cohorts
-        .map(({ name, description }) => `${name}: ${description}`)
-        .join('; ')
-        .slice(0, 2_000),
+      audience: audienceOf(move, context).slice(0, 2_000),
       product: `${foundation.brand}: ${foundation.promise} ${products}`.slice(0, 4_000),
       tone: foundation.tone,
     },
-    facts: move.evidence.filter((id) => known.has(id)).slice(0, 30),
+    facts: move.evidence.filter((id) => usable.has(id)).slice(0, 30),
   };
 }
 

@@ -18,6 +18,7 @@ import {
   plansCampaign,
 } from './plan-definition.ts';
 import { insertPlan } from './plan-rows.ts';
+import { notePlanState } from './plan-writes.ts';
 
 /** What plans need of the runs; implemented by runs/run-control.ts. */
 export interface PlanRuns {
@@ -87,7 +88,17 @@ export class PlanControl {
       );
     this.#checkGroups(options.terms);
     await this.#mustBeIdle(plan);
-    return this.#startPlanning(plan, await this.#campaign(), options);
+    const campaign = await this.#campaign();
+    const { records, clock } = this.#deps;
+    // Before its run, which may say how it ended at once.
+    await notePlanState(records, clock, id, { state: 'planning', state_reason: null, run_id: null });
+    try {
+      return await this.#startPlanning(plan, campaign, options);
+    } catch (error) {
+      const { state, state_reason, run_id } = plan;
+      await notePlanState(records, clock, id, { state, state_reason, run_id });
+      throw error;
+    }
   }
 
   /**

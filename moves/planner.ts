@@ -33,10 +33,14 @@ interface WhichPlans {
   workspace: string;
 }
 
+/** Between two looks for checkpoints that are too old, in milliseconds. */
+const CLEAN_EVERY_MS = 86_400_000;
+
 /** Runs planning graphs for the steps that plan. */
 export class Planner {
   readonly #deps: PlannerDependencies;
   #checkpoints: Promise<BaseCheckpointSaver> | null = null;
+  #cleanedAt = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: PlannerDependencies) {
     this.#deps = dependencies;
@@ -73,7 +77,9 @@ export class Planner {
     const { weeks, approval, ...which } = params as unknown as MovesParams;
     return this.forPlans(which, work, async (plan) => {
       const wanted = this.weeksOf(plan, weeks);
-      if (wanted.length === 0) return nothingToDo(plan.id, 'none of these weeks is left of the 90 days');
+      // Of what has been begun they may be over while people think about it.
+      if (wanted.length === 0 && !(await this.isBegun(plan, work)))
+        return nothingToDo(plan.id, 'none of these weeks is left of the 90 days');
       const { arc, evidence } = await this.arcOf(plan);
       const about = { plan, terms: approval, arc, arcEvidence: evidence, weeks: wanted };
       return this.graph(plan, movesSubject(about, this.#deps), work);
@@ -107,7 +113,13 @@ export class Planner {
     const { PlanningGraph } = await import('./graph/planning-graph.ts');
     const checkpoints = await this.#openCheckpoints();
     const graph = new PlanningGraph(subject, work, { checkpoints, decisions: this.#deps.decisions });
-    return outcomeOf(plan.id, await graph.run(`${work.runId}/${work.stepName}/${plan.id}`));
+    return outcomeOf(plan.id, await graph.run(threadOf(plan, work)));
+  }
+
+  /** Whether an earlier try of the step has begun a graph for this plan. */
+  async isBegun(plan: PlanRow, work: WorkContext): Promise<boolean> {
+    const checkpoints = await this.#openCheckpoints();
+    return (await checkpoints.getTuple({ configurable: { thread_id: threadOf(plan, work) } })) !== undefined;
   }
 
   /** Does something for one plan, or for every active one of a workspace; what fails for one does not stop the others. */
@@ -152,9 +164,13 @@ export class Planner {
 
   async #openCheckpoints(): Promise<BaseCheckpointSaver> {
     const { pool, clock } = this.#deps;
-    this.#checkpoints ??= import('./graph/checkpoints.ts').then(({ openCheckpoints }) => openCheckpoints(pool, clock));
+    this.#checkpoints ??= import('./graph/checkpoints.ts').then(({ openCheckpoints }) => openCheckpoints(pool));
     try {
-      return await this.#checkpoints;
+      const checkpoints = await this.#checkpoints;
+      if (clock.now() - this.#cleanedAt < CLEAN_EVERY_MS) return checkpoints;
+      this.#cleanedAt = clock.now();
+      await import('./graph/checkpoints.ts').then(({ removeOldThreads }) => removeOldThreads(pool, clock));
+      return checkpoints;
     } catch (error) {
       this.#checkpoints = null;
       throw error;
@@ -198,6 +214,9 @@ interface MovesParams extends WhichPlans {
   weeks: readonly number[] | 'all' | 'next';
   approval: ApprovalTerms;
 }
+
+/** Names the checkpoints of a step's planning for one plan. */
+const threadOf = ({ id }: Pick<PlanRow, 'id'>, { runId, stepName }: WorkContext) => `${runId}/${stepName}/${id}`;
 
 const notActive = ({ id, state }: Pick<PlanRow, 'id' | 'state'>) =>
   new WorkError('PLAN_NOT_ACTIVE', `Plan ${id} is ${state}; it needs an approved arc, and must not have ended.`);

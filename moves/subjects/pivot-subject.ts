@@ -106,7 +106,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
         evidence: evidenceCited(proposal, given.evidence) as unknown as JsonObject[],
         diff: patch,
         changes,
-        reason: proposal.reasons.map(({ text }) => text).join(' '),
+        reason: proposal.reasons.map(({ text }) => text).join('; '),
         approved_by: verdict.by,
         approval_id: verdict.approvalId,
         pivot_id: pivotId(plan.id, work.runId),
@@ -148,12 +148,12 @@ const decided = ({ approvalId, by, reason }: Verdict, at: string) => ({
 });
 
 function summaryOf({ reasons, shifts, expectedEffect, cost, arc }: PivotProposal, before: Arc): string {
+  const { changes } = arcDiff(before, arc);
   return [
     ...reasons.map(({ text }) => text),
     '',
-    ...shifts,
-    '',
-    ...arcDiff(before, arc).changes,
+    ...shifts.filter((shift) => !changes.includes(shift)),
+    ...changes,
     '',
     ...expectedEffect.map(
       ({ kpi, change, low, high }) => `Expected: ${kpi} ${signed(change)} (${signed(low)} to ${signed(high)})`,
