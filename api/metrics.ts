@@ -23,6 +23,8 @@ export function httpDurations(registry: Registry): Histogram<'method' | 'route' 
 export interface MetricsOptions {
   /** Runs that wait for a worker, asked at each scrape. */
   queueDepth?: () => Promise<number>;
+  /** Approvals that nobody has decided about, asked at each scrape. */
+  pendingApprovals?: () => Promise<number>;
   /** Memory, event loop and garbage collection of the process; on unless false. */
   process?: boolean;
 }
@@ -31,22 +33,26 @@ export interface MetricsOptions {
 export function createMetrics(events: EventBus, options: MetricsOptions = {}): Registry {
   const registry = new Registry();
   if (options.process !== false) collectDefaultMetrics({ register: registry });
-  const { queueDepth } = options;
-  if (queueDepth)
-    registry.registerMetric(
-      new Gauge({
-        name: 'orchestrator_queue_depth',
-        help: 'Runs that wait for a worker.',
-        registers: [],
-        async collect() {
-          // A scrape while the database is away must not fail as a whole.
-          this.set(await queueDepth().catch(() => Number.NaN));
-        },
-      }),
-    );
+  const { queueDepth, pendingApprovals } = options;
+  if (queueDepth) registry.registerMetric(asked('queue_depth', 'Runs that wait for a worker.', queueDepth));
+  if (pendingApprovals)
+    registry.registerMetric(asked('approvals_pending', 'Approvals that nobody has decided about.', pendingApprovals));
   const handlers = makeHandlers(registry);
   events.subscribe(({ type, facts }) => handlers[type]?.(facts));
   return registry;
+}
+
+/** A number that is asked for at each scrape. */
+function asked(name: string, help: string, count: () => Promise<number>): Gauge {
+  return new Gauge({
+    name: `orchestrator_${name}`,
+    help,
+    registers: [],
+    async collect() {
+      // A scrape while the database is away must not fail as a whole.
+      this.set(await count().catch(() => Number.NaN));
+    },
+  });
 }
 
 const text = (value: unknown) => (typeof value === 'string' ? value : 'unknown');
@@ -74,6 +80,7 @@ function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: Eve
     'source',
     RECOVERY_SECONDS,
   );
+  const approvals = counter('approvals_total', 'Approvals, by what became of them.', 'outcome');
   const messages = counter('notifications_total', 'Messages, by outcome.', 'outcome');
 
   const stepEnded = (outcome: string) => (facts: EventFacts) => {
@@ -94,6 +101,9 @@ function makeHandlers(registry: Registry): Partial<Record<EventType, (facts: Eve
     'step.failed': stepEnded('failed'),
     'step.unknown': stepEnded('unknown'),
     'step.attempt_failed': (facts) => attempts.inc({ code: text(facts['code']) }),
+    'approval.asked': () => approvals.inc({ outcome: 'asked' }),
+    'approval.decided': ({ decision }) => approvals.inc({ outcome: text(decision) }),
+    'approval.expired': () => approvals.inc({ outcome: 'expired' }),
     'budget.exceeded': () => exceeded.inc(),
     'fire.ran': () => fires.inc({ outcome: 'ran' }),
     'fire.caught_up': () => fires.inc({ outcome: 'caught_up' }),

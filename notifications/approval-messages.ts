@@ -8,16 +8,20 @@ import { oneLine, printable } from './plain-text.ts';
 import { troubleRecipients } from './recipients.ts';
 
 export interface ApprovalOccasion extends Occasion {
-  approval: ApprovalRow;
+  approval: Pick<
+    ApprovalRow,
+    'id' | 'run_id' | 'title' | 'summary' | 'groups' | 'requested_by' | 'expires_at' | 'on_expiry'
+  >;
 }
 
 /** Asks people to decide. */
-export const approvalAsked = (occasion: ApprovalOccasion): OutboxRow[] => messages('approval.asked', occasion);
+export const approvalAsked = (occasion: ApprovalOccasion): OutboxRow[] => messages('approval.asked', occasion, 0);
 
-/** Reminds them; `approval.reminders` says for which time. */
-export const approvalReminder = (occasion: ApprovalOccasion): OutboxRow[] => messages('approval.reminder', occasion);
+/** Reminds them. @param time 1 for the first reminder */
+export const approvalReminder = (occasion: ApprovalOccasion, time: number): OutboxRow[] =>
+  messages('approval.reminder', occasion, time);
 
-function messages(kind: 'approval.asked' | 'approval.reminder', occasion: ApprovalOccasion): OutboxRow[] {
+function messages(kind: 'approval.asked' | 'approval.reminder', occasion: ApprovalOccasion, time: number): OutboxRow[] {
   const { approval, campaign, slackConfigured, nowMs } = occasion;
   const facts: ApprovalFacts = {
     ...campaignFacts(occasion),
@@ -32,7 +36,7 @@ function messages(kind: 'approval.asked' | 'approval.reminder', occasion: Approv
   };
   return troubleRecipients(campaign.definition.notifications, slackConfigured).map(({ notifier, recipient }) => ({
     id: newId(nowMs),
-    dedupe_key: `${kind}:${approval.id}/${approval.reminders}:${notifier}:${digest(recipient)}`,
+    dedupe_key: `${kind}:${approval.id}/${time}:${notifier}:${digest(recipient)}`,
     kind,
     notifier,
     recipient,

@@ -79,7 +79,8 @@ function execute(input: AttemptInput, signal: AbortSignal, deadline: number): Pr
     log: input.log,
   };
   if (kind.engine === null) {
-    const ask = (question: Question) => input.ask(question);
+    // People read it, and it is kept.
+    const ask = (question: Question) => input.ask(clean({ ...question }, input.redact));
     return kind.execute({ ...facts, model, planning, ask, params: call.params, previous: call.previous });
   }
   if (!call.engine) throw new RangeError(`a step of kind ${kind.kind} needs a call`);
@@ -94,8 +95,8 @@ function timeoutError(step: StepDefinition, worked: 'no' | 'maybe' = 'maybe'): S
   });
 }
 
-function clean(facts: JsonObject, redact: (text: string) => string): JsonObject {
-  return JSON.parse(redact(JSON.stringify(facts))) as JsonObject;
+function clean<T extends object>(facts: T, redact: (text: string) => string): T {
+  return JSON.parse(redact(JSON.stringify(facts))) as T;
 }
 
 function redacted(error: StepError, redact: (text: string) => string): StepError {

@@ -1,6 +1,6 @@
 import type { Records } from '../../database/records.ts';
 import type { ApprovalRow, ApprovalState } from '../../database/tables-moves.ts';
-import type { JsonObject } from '../../database/tables.ts';
+import type { JsonObject, RunRow } from '../../database/tables.ts';
 import type { Question, Unanswered, Verdict } from '../../moves/work.ts';
 import { approvalAsked } from '../../notifications/approval-messages.ts';
 import { type Clock, iso } from '../../shared/clock.ts';
@@ -33,7 +33,7 @@ export interface ApprovalDeskDependencies {
   /** By the kind of the question, what is wrong with an edited subject. */
   checks: SubjectChecks;
   /** Hands a run to the workers. */
-  enqueue(runId: string): Promise<void>;
+  enqueue: (runId: string) => Promise<void>;
   /** Messages have been put into the outbox. */
   onMessages(): void;
   /** Looks at once for runs whose answer is there. */
@@ -48,8 +48,17 @@ export interface Decision {
   edits?: Edits | undefined;
 }
 
-const sameName = (one: string, other: string) =>
-  one.trim().normalize('NFKC').toLowerCase() === other.trim().normalize('NFKC').toLowerCase();
+/** Names as people take them for the same: case, spaces, look-alike forms and invisible characters make no difference. */
+function sameName(one: string, other: string): boolean {
+  const plain = (name: string) =>
+    name
+      .normalize('NFKC')
+      .replace(/\p{Cf}/gu, '')
+      .replace(/\s+/gu, ' ')
+      .trim()
+      .toLowerCase();
+  return plain(one) === plain(other);
+}
 
 /** Where steps ask people, and people decide. */
 export class ApprovalDesk implements Asking {
@@ -70,46 +79,27 @@ export class ApprovalDesk implements Asking {
   ): Promise<Verdict | Unanswered> {
     const { records, clock, events, config, publicUrl } = this.#deps;
     this.#checkGroups(question.groups);
-    const { id: runId, campaign_id: campaignId } = session.run;
-    const nowMs = clock.now();
-    // The same question of the same step, whoever asks it again after a crash.
-    const id = derivedId(`approval/${runId}/${stepName}/${question.name}`, timeOfId(runId));
-    const answer = await records.call<{ state: ApprovalState; created_at: string }>('ask_approval', {
-      p_at: iso(nowMs),
-      p_approval: {
-        id,
-        campaign_id: campaignId,
-        run_id: runId,
-        step_name: stepName,
-        plan_id: question.planId,
-        kind: question.kind,
-        title: question.title,
-        summary: question.summary,
-        subject: question.subject,
-        context: question.context,
-        groups: question.groups,
-        requested_by: question.requestedBy,
-        allow_self: question.allowSelf,
-        on_expiry: question.onExpiry,
-        created_at: iso(nowMs),
-        expires_at: iso(nowMs + question.expiresInMs),
-        remind_at: iso(nowMs + question.expiresInMs / 2),
-      },
-    });
-    const row = await this.find(id);
-    if (answer.state !== 'pending') return verdictOf(row);
-    // Repeated when the first try broke off before it; the outbox takes each message once.
+    const approval = approvalOf(session.run, stepName, question, clock.now());
+    const { id, run_id: runId, campaign_id: campaignId, title } = approval;
+    // With the question, so that nobody waits for an answer of people who were not told.
     const messages = approvalAsked({
       campaign: { id: campaignId, definition: session.definition },
-      approval: row,
+      approval,
       slackConfigured: config.slackWebhookUrl !== null,
       publicUrl,
-      nowMs,
+      nowMs: clock.now(),
     });
-    if (messages.length > 0) await records.call('outbox_put', { p_rows: messages, p_now: iso(nowMs) });
-    if (Date.parse(row.created_at) === nowMs)
-      events.emit('approval.asked', { approvalId: id, runId, campaignId, step: stepName, title: row.title });
-    this.#deps.onMessages();
+    const { asked } = await records.call<{ asked: boolean }>('ask_approval', {
+      p_approval: approval,
+      p_messages: messages,
+      p_at: approval.created_at,
+    });
+    if (asked) {
+      events.emit('approval.asked', { approvalId: id, runId, campaignId, step: stepName, title });
+      this.#deps.onMessages();
+    }
+    const row = await this.find(id);
+    if (row.state !== 'pending') return verdictOf(row);
     return { approvalId: id, decision: 'pending', expiresAt: row.expires_at };
   }
 
@@ -132,11 +122,11 @@ export class ApprovalDesk implements Asking {
     const row = await this.find(id);
     refuseUnlessPending(id, row.state, row.decided_by);
     this.#checkPerson(row, decision.by);
-    const edited = decision.edits === undefined ? null : editedSubject(row, decision.edits, checks);
-    if (edited && decision.decision === 'reject')
+    if (decision.edits !== undefined && decision.decision === 'reject')
       throw new ValidationError('The request has problems.', [
         { path: 'edits', message: 'cannot be made when rejecting', mend: 'approve with edits, or leave them out' },
       ]);
+    const edited = decision.edits === undefined ? null : editedSubject(row, decision.edits, checks);
     const changed = edited !== null && edited.diff.length > 0 ? edited : null;
     const answer = await records.call<{ found: boolean; state: string; resumed?: boolean; decided_by?: string | null }>(
       'decide_approval',
@@ -185,6 +175,29 @@ export class ApprovalDesk implements Asking {
       details: [{ path: 'by', message: 'may not decide', mend: `a member of ${row.groups.join(', ')} decides` }],
     });
   }
+}
+
+/** The same question of the same step has the same id, whoever asks it again. */
+function approvalOf(run: Pick<RunRow, 'id' | 'campaign_id'>, stepName: string, question: Question, nowMs: number) {
+  return {
+    id: derivedId(`approval/${run.id}/${stepName}/${question.name}`, timeOfId(run.id)),
+    campaign_id: run.campaign_id,
+    run_id: run.id,
+    step_name: stepName,
+    plan_id: question.planId,
+    kind: question.kind,
+    title: question.title,
+    summary: question.summary,
+    subject: question.subject,
+    context: question.context,
+    groups: [...question.groups],
+    requested_by: question.requestedBy,
+    allow_self: question.allowSelf,
+    on_expiry: question.onExpiry,
+    created_at: iso(nowMs),
+    expires_at: iso(nowMs + question.expiresInMs),
+    remind_at: iso(nowMs + question.expiresInMs / 2),
+  };
 }
 
 function refuseUnlessPending(id: string, state: ApprovalState, by: string | null): void {

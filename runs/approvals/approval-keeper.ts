@@ -17,16 +17,16 @@ export interface ApprovalKeeperDependencies {
   config: Pick<Config, 'slackWebhookUrl'>;
   publicUrl: string;
   /** Hands a run to the workers. */
-  enqueue(runId: string): Promise<void>;
+  enqueue: (runId: string) => Promise<void>;
   /** Messages have been put into the outbox. */
-  onMessages(): void;
+  onMessages: () => void;
 }
 
 const EVERY_MS = 2_000;
 const MOST = 100;
 
 interface Tended {
-  expired: { id: string; run_id: string; state: string; resumed: boolean }[];
+  expired: { id: string; run_id: string; campaign_id: string; step: string; state: string; resumed: boolean }[];
   /** Runs that go on. */
   resumed: string[];
   /** Of whom people are to be reminded. */
@@ -72,8 +72,8 @@ export class ApprovalKeeper {
       resumed: decided,
       due,
     } = await records.call<Tended>('tend_approvals', { p_at: now, p_limit: MOST });
-    for (const { id, run_id: runId, state, resumed } of expired) {
-      this.#deps.events.emit('approval.expired', { approvalId: id, runId, decision: state });
+    for (const { id, run_id: runId, campaign_id: campaignId, step, state, resumed } of expired) {
+      this.#deps.events.emit('approval.expired', { approvalId: id, runId, campaignId, step, decision: state });
       if (resumed) await this.#deps.enqueue(runId);
     }
     for (const runId of decided) await this.#deps.enqueue(runId);
@@ -81,28 +81,35 @@ export class ApprovalKeeper {
   }
 
   async #remind(ids: readonly string[]): Promise<void> {
-    const { records } = this.#deps;
+    const { records, onMessages } = this.#deps;
     if (ids.length === 0) return;
     const rows = await records.select('approvals', { where: [{ column: 'id', op: 'in', value: ids }] });
     for (const row of rows) await this.#remindOf(row);
-    this.#deps.onMessages();
+    onMessages();
   }
 
   async #remindOf(approval: ApprovalRow): Promise<void> {
     const { records, clock, config, publicUrl, events } = this.#deps;
+    const { id, run_id: runId, campaign_id: campaignId, step_name: step, reminders } = approval;
     const [run] = await records.select('campaign_runs', {
       columns: ['id', 'definition'],
-      where: [{ column: 'id', op: 'eq', value: approval.run_id }],
+      where: [{ column: 'id', op: 'eq', value: runId }],
     });
     if (!run) return;
-    const rows = approvalReminder({
-      campaign: { id: approval.campaign_id, definition: run.definition as unknown as CampaignDefinition },
+    const occasion = {
+      campaign: { id: campaignId, definition: run.definition as unknown as CampaignDefinition },
       approval,
       slackConfigured: config.slackWebhookUrl !== null,
       publicUrl,
       nowMs: clock.now(),
+    };
+    // One commit for the messages and the note that they are there: neither a crash nor another keeper makes it none or two.
+    const done = await records.call<boolean>('remind_approval', {
+      p_id: id,
+      p_reminders: reminders,
+      p_messages: approvalReminder(occasion, reminders + 1),
+      p_at: iso(clock.now()),
     });
-    if (rows.length > 0) await records.call('outbox_put', { p_rows: rows, p_now: iso(clock.now()) });
-    events.emit('approval.reminded', { approvalId: approval.id, runId: approval.run_id, times: approval.reminders });
+    if (done) events.emit('approval.reminded', { approvalId: id, runId, campaignId, step, times: reminders + 1 });
   }
 }

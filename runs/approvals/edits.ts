@@ -1,10 +1,15 @@
-import { applyPatch, createPatch, type Operation } from 'rfc6902';
+import { isDeepStrictEqual } from 'node:util';
+import type { Operation } from 'rfc6902';
 import { z } from 'zod';
 import type { ApprovalRow } from '../../database/tables-moves.ts';
 import type { Json, JsonObject } from '../../database/tables.ts';
 import { type Problem, ValidationError } from '../../shared/errors.ts';
+import { applyJsonPatch, differenceOf, PatchFault } from './json-patch.ts';
 
-const pointer = z.string().max(1_000);
+const pointer = z
+  .string()
+  .max(1_000)
+  .regex(/^(?:\/(?:[^/~]|~[01])*)*$/u);
 const operationSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('add'), path: pointer, value: z.json() }),
   z.strictObject({ op: z.literal('replace'), path: pointer, value: z.json() }),
@@ -23,35 +28,31 @@ export type Edits = z.output<typeof editsSchema>;
 /** By the kind of the question, what is wrong with an edited subject; a kind that is not there takes no edits. */
 export type SubjectChecks = Readonly<Record<string, (edited: JsonObject, row: ApprovalRow) => Problem[]>>;
 
-/** Keys that would change what an object is, rather than what it holds. */
-const isUnsafe = (key: string) => key === '__proto__' || key === 'constructor' || key === 'prototype';
-
 /** RFC 7396, section 2: objects are merged, null removes, everything else replaces. */
-function merged(target: Json, patch: Json): Json {
+function merged(target: Json | undefined, patch: Json): Json {
   if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
   const isObject = typeof target === 'object' && target !== null && !Array.isArray(target);
-  const result: JsonObject = isObject ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (isUnsafe(key)) continue;
-    if (value === null) delete result[key];
-    else result[key] = merged(result[key] ?? null, value);
-  }
-  return result;
+  const result = new Map<string, Json>(isObject ? Object.entries(target) : []);
+  for (const [key, value] of Object.entries(patch))
+    if (value === null) result.delete(key);
+    else result.set(key, merged(result.get(key), value));
+  // Defines each as a field of its own, whatever its name means elsewhere.
+  return Object.fromEntries(result);
 }
 
-function patched(subject: JsonObject, operations: readonly Operation[]): JsonObject {
-  const result = structuredClone(subject);
-  const unsafe = operations.findIndex((operation) => operation.path.split('/').some(isUnsafe));
-  const errors = unsafe === -1 ? applyPatch(result, [...operations]) : [];
-  const failed = unsafe === -1 ? errors.findIndex((error) => error !== null) : unsafe;
-  if (failed === -1) return result;
-  throw new ValidationError('The edits cannot be made.', [
-    {
-      path: `edits[${failed}].path`,
-      message: `${JSON.stringify(operations[failed]?.path)} cannot be changed so${errors[failed] ? `: ${errors[failed].message}` : ''}`,
-      mend: 'see the subject with GET /api/approvals/{id}',
-    },
-  ]);
+function patched(subject: JsonObject, operations: readonly Operation[]): Json {
+  try {
+    return applyJsonPatch(subject, operations);
+  } catch (error) {
+    if (!(error instanceof PatchFault)) throw error;
+    throw new ValidationError('The edits cannot be made.', [
+      {
+        path: `edits[${error.index}]`,
+        message: `cannot be done at ${JSON.stringify(error.path)}: ${error.message}`,
+        mend: 'see the subject with GET /api/approvals/{id}',
+      },
+    ]);
+  }
 }
 
 /**
@@ -63,7 +64,7 @@ export function editedSubject(
   edits: Edits,
   checks: SubjectChecks,
 ): { subject: JsonObject; diff: JsonObject[] } {
-  const edited = Array.isArray(edits) ? patched(row.subject, edits as Operation[]) : merged(row.subject, edits);
+  const edited = Array.isArray(edits) ? patched(row.subject, edits) : merged(row.subject, edits);
   if (typeof edited !== 'object' || edited === null || Array.isArray(edited))
     throw new ValidationError('The edits cannot be made.', [
       { path: 'edits', message: 'make something else than an object of the subject', mend: 'edit single fields' },
@@ -76,18 +77,18 @@ export function editedSubject(
       'What the edits make is not valid.',
       problems.map((problem) => ({ ...problem, path: problem.path ? `edits.${problem.path}` : 'edits' })),
     );
-  return { subject: edited, diff: createPatch(row.subject, edited) as unknown as JsonObject[] };
+  return { subject: edited, diff: differenceOf(row.subject, edited) as unknown as JsonObject[] };
 }
 
 const typeOf = (value: unknown) => (Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value);
 
 /** For a question of a campaign's own step: the fields that it names may change, and keep their types. */
 export function checkStepEdits(edited: JsonObject, { subject, context }: ApprovalRow): Problem[] {
-  const editable = Array.isArray(context['editable']) ? context['editable'] : [];
+  const editable = Array.isArray(context['editable']) ? context['editable'].map(String) : [];
   const names = [...new Set([...Object.keys(subject), ...Object.keys(edited)])];
   return names.flatMap((name): Problem[] => {
     const [before, after] = [subject[name], edited[name]];
-    if (JSON.stringify(before) === JSON.stringify(after)) return [];
+    if (isDeepStrictEqual(before, after)) return [];
     if (!editable.includes(name))
       return [
         {
