@@ -11,6 +11,7 @@ import { lockDataDir } from './data-lock.ts';
 import { backendOf, type Backend } from './embedded-backend.ts';
 import { SessionStream } from './embedded-stream.ts';
 import { DatabaseThread } from './embedded-thread.ts';
+import { APPLICATION_NAME } from './postgres.ts';
 import { recordTypes } from './sql.ts';
 
 export interface EmbeddedDatabase extends AsyncDisposable {
@@ -35,6 +36,8 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Emb
   const thread = undo.use(await open());
   await writeFile(join(folder, READY), '');
   const { pool, queue } = poolOn(thread);
+  // As the connections of the service to a server are named.
+  await pool.query(`set application_name = '${APPLICATION_NAME}'`);
   // Clients in use end first, but a statement that does not end is the thread's to cut off.
   undo.defer(() => Promise.race([pool.end(), sleep(END_MS, undefined, { ref: false })]));
   const opened = undo.move();

@@ -7,6 +7,8 @@ import { recordTypes } from './sql.ts';
 const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** Tells the service's connections from others; what keeps decisions in their chain goes by it, too. */
+export const APPLICATION_NAME = 'pipeline-orchestrator';
 /** A little more than the server's own limit, for a server that no longer answers at all. Goes to pg, of pg-boss too. */
 export const ANSWER_LIMIT = { query_timeout: STATEMENT_TIMEOUT_MS + 5_000 };
 
@@ -32,7 +34,7 @@ export function connectionOptions(url: string) {
     );
   return {
     connectionString: url,
-    application_name: 'pipeline-orchestrator',
+    application_name: APPLICATION_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     // Supabase signs its servers with an authority of its own. Without an sslmode in the string the connection is

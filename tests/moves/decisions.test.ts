@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { APPLICATION_NAME } from '../../database/postgres.ts';
 import { findDecision, verifyChain } from '../../database/queries/decisions.ts';
 import type { DecisionRow } from '../../database/tables.ts';
 import { type DecisionEntry, DecisionLog } from '../../moves/decisions/decision-log.ts';
@@ -129,8 +130,9 @@ describe('the decision log', () => {
     expect(await verifyChain(records, kept)).toMatchObject({ valid: true, entries: 5 });
   });
 
-  test('refuses to change or remove a chained decision, whoever asks, and leaves others alone', async () => {
+  test('refuses the service to change or remove a chained decision, and leaves others alone', async () => {
     await log.record('acme', [decision('a')]);
+    await records.pool.query(`set application_name = '${APPLICATION_NAME}'`);
     const unchained = { id: newId(), agent: 'x', action: 'y', decided_at: '2026-01-05T09:00:00Z', reasoning: '' };
     await records.insert('agent_decisions', [{ ...unchained, confidence: 1 }]);
     const refused = /never changed and never removed/;
@@ -140,6 +142,7 @@ describe('the decision log', () => {
     expect(await records.remove('agent_decisions', [{ column: 'workspace', op: 'is', value: null }])).toBe(1);
     const half = { ...unchained, confidence: 1, workspace: 'acme' };
     await expect(records.insert('agent_decisions', [half])).rejects.toThrow(/agent_decisions_chained/);
+    await records.pool.query('reset application_name');
   });
 });
 

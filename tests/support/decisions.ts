@@ -3,14 +3,9 @@ import type pg from 'pg';
 import type { DecisionRow } from '../../database/tables.ts';
 import type { Json } from '../../shared/json.ts';
 
-/** Runs a statement as somebody would who owns the database and means ill: past the trigger that keeps chained decisions. */
+/** Runs a statement as somebody would who owns the database and means ill. */
 export async function tamper(pool: pg.Pool, sql: string, values: unknown[] = []): Promise<void> {
-  await pool.query('alter table agent_decisions disable trigger agent_decisions_append_only');
-  try {
-    await pool.query(sql, values);
-  } finally {
-    await pool.query('alter table agent_decisions enable trigger agent_decisions_append_only');
-  }
+  await pool.query(sql, values);
 }
 
 /** A number in digits alone, as Postgres writes those of a jsonb. */

