@@ -206,6 +206,17 @@ describe('a look at the KPIs', () => {
       clock,
     );
     await expect(monitor.pull({}, workContext(run, clock))).rejects.toBe(away);
+    await write('leads.csv', onDay(10, 1));
+    await storePlan(records, [{ name: 'leads', source: csv('leads.csv') }]);
+    const unwritable = new Proxy(
+      intercepted(records, (_name, _args, next) => next()),
+      {
+        get: (target, name) =>
+          name === 'upsert' ? () => Promise.reject(away) : (Reflect.get(target, name) as unknown),
+      },
+    );
+    const other = makeMonitor(unwritable, clock, { kpiDir: folder.path }).monitor;
+    await expect(other.pull({}, workContext(run, clock))).rejects.toBe(away);
   });
 
   test('has an output of bounded size, with what needs attention first', async () => {

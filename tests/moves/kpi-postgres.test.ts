@@ -148,6 +148,32 @@ describe('a view of the database', () => {
 });
 
 describe('looks at the same KPI at the same time', () => {
+  test('write nothing when somebody else has seen a change since', async () => {
+    const { id } = await storePlan(on.records, [{ name: 'leads' }]);
+    const look = (seen: number | null, colour: string | null, changes: number) =>
+      on.records.call<boolean>('kpi_look', {
+        p_plan_id: id,
+        p_kpi: 'leads',
+        p_seen: seen,
+        p_colour: colour,
+        p_changes: changes,
+        p_problem: null,
+        p_at: '2026-01-15T12:00:00.000Z',
+        p_outbox: [],
+      });
+    const answers = [
+      await look(null, 'red', 1),
+      await look(null, 'amber', 1),
+      await look(0, 'amber', 1),
+      await look(1, 'green', 2),
+      await look(1, 'amber', 2),
+      await look(2, null, 2),
+    ];
+    expect(answers).toEqual([true, false, false, true, false, true]);
+    const where = [{ column: 'plan_id' as const, op: 'eq' as const, value: id }];
+    expect(await on.records.select('kpi_alerts', { where })).toMatchObject([{ colour: 'green', changes: 2 }]);
+  });
+
   test('tell of each change once, whoever saw it first', async () => {
     await on.pool.query('create table figures (at timestamptz, value float8)');
     await on.pool.query('create view kpi_race as select at as observed_at, value from figures');
