@@ -119,6 +119,20 @@ describe('the log of tool calls', () => {
     expect((await one.rows()).map(({ outcome }) => outcome)).toEqual(['completed']);
   });
 
+  test('keeps what another worker has completed when this one is broken off', async () => {
+    const one = make();
+    web.pages['/slow'] = () => undefined;
+    const asked = web.untilAsked('/slow');
+    const late = one.bind().use('research', seats('/slow'), 'a');
+    await asked;
+    web.pages['/slow'] = '<p>It has 12 seats.</p>';
+    const { signal } = new AbortController();
+    await one.bind({}, { signal }).use('research', seats('/slow'), 'a');
+    one.stop.abort(new Error('fenced'));
+    await expect(late).rejects.toThrow('fenced');
+    expect((await one.rows()).map(({ outcome }) => outcome)).toEqual(['completed']);
+  });
+
   test('begins nothing once the step has ended', async () => {
     const one = make();
     one.stop.abort(new Error('stopped'));
