@@ -10,6 +10,7 @@ import { applyArc, notePlanState } from '../plan-writes.ts';
 import type { Evidence } from '../statement.ts';
 import { arcDraftRequest, arcRevisionRequest, critiqueRequest } from '../tasks/requests.ts';
 import { checkArc } from '../validation/arc-rules.ts';
+import { rejections } from './rejections.ts';
 import { contextOf, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
 
 /** What an arc is planned from. */
@@ -31,7 +32,7 @@ export function arcSubject({ plan, terms }: SubjectOf, deps: SubjectDeps): Subje
       const context = contextOf(plan);
       const own = requestEvidence(context);
       const known = await knownEvidence(context, knowledge);
-      const before = withoutRepeats([...own, ...known.evidence]);
+      const before = withoutRepeats([...own, ...(await rejections(plan.id, 'arc', deps)), ...known.evidence]);
       const { evidence: found, costMicros } = await tools.research(context, before, work);
       return { given: { context, evidence: withoutRepeats([...before, ...found]), note: known.note }, costMicros };
     },

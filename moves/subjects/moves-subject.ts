@@ -14,6 +14,7 @@ import { replaceMoves } from '../replace-moves.ts';
 import { critiqueRequest, movesDraftRequest, movesRevisionRequest } from '../tasks/requests.ts';
 import type { KnownMove } from '../tasks/plan-data.ts';
 import { checkMoves } from '../validation/move-rules.ts';
+import { rejections } from './rejections.ts';
 import { contextOf, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
 
 /** What moves are planned from. */
@@ -52,7 +53,11 @@ export function movesSubject({ plan, terms, arc, arcEvidence, weeks }: MovesOf, 
         context,
         arcVersion: plan.arc_version,
         arc,
-        evidence: withoutRepeats([...requestEvidence(context), ...arcEvidence]),
+        evidence: withoutRepeats([
+          ...requestEvidence(context),
+          ...(await rejections(plan.id, 'moves', deps)),
+          ...arcEvidence,
+        ]),
         weeks,
         existing: stay.map(knownMove),
         replaced: replaced.map(({ id }) => id),
