@@ -294,6 +294,18 @@ describe('content', () => {
     expect((await one.rows())[0]?.cost_micros).toBe(3_000);
   });
 
+  test('that is too long to be kept has failed, and costs what it cost', async () => {
+    const model = new ScriptedModel();
+    const post = { channel: 'linkedin', text: 'x'.repeat(60_000), hashtags: [] };
+    model.script['brief.social'] = [() => ({ posts: [post, post] })];
+    const one = make({ model });
+    const tools = one.bind();
+    const outcome = await tools.use('content', { kind: 'social', brief }, 'a');
+    expect(outcome).toMatchObject({ error: { code: 'TOOL_RESULT_TOO_LARGE' }, costMicros: 10_000, result: {} });
+    expect(tools.spentMicros).toBe(10_000);
+    expect((await one.rows())[0]).toMatchObject({ outcome: 'failed', cost_micros: 10_000 });
+  });
+
   test('that takes too long costs at most what was estimated, and says that this is not known', async () => {
     const model = new ScriptedModel();
     model.script['brief.copy'] = ['hang'];
