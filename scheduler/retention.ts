@@ -114,6 +114,7 @@ function kindsOf({ runsDays, eventsDays, firesDays, notificationsDays, sessionsD
     kind('run_events', eventsDays * DAY_MS),
     kind('runs', runsDays * DAY_MS, RUN_BATCH),
     kind('approvals', runsDays * DAY_MS),
+    kind('tool_calls', runsDays * DAY_MS),
     kind('fires', firesDays * DAY_MS),
     kind('decisions', firesDays * DAY_MS),
     kind('budget_periods', firesDays * DAY_MS),

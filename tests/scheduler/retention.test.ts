@@ -119,6 +119,36 @@ async function fire(campaignId: string, daysOld: number, runId: string | null = 
 const count = (table: TableName) => records.count(table);
 const runIds = async () => (await records.select('campaign_runs', { order: [{ column: 'id' }] })).map((row) => row.id);
 
+test('answered approvals and uses of tools go after their run, and stay while it is there', async () => {
+  const campaignId = await campaign();
+  const runId = await run(campaignId, 10);
+  const at = ago(91);
+  for (const [id, ofRun] of [
+    [newId(), runId],
+    [newId(), newId()],
+  ] as const) {
+    const about = { campaign_id: campaignId, run_id: ofRun, step_name: 'find', created_at: at, expires_at: at };
+    const question = { kind: 'step', title: 'May it?', summary: 'May it?', subject: {} };
+    await records.insert('approvals', [{ id, ...about, ...question, state: 'approved', decided_at: at }]);
+    await records.insert('tool_calls', [
+      {
+        id,
+        run_id: ofRun,
+        step_name: 'find',
+        tool: 'research',
+        arguments: {},
+        outcome: 'completed',
+        result: {},
+        duration_ms: 1,
+        called_at: at,
+      },
+    ]);
+  }
+  expect(await retention().runOnce()).toEqual({ approvals: 1, tool_calls: 1 });
+  expect(await records.select('approvals')).toMatchObject([{ run_id: runId }]);
+  expect(await records.select('tool_calls')).toMatchObject([{ run_id: runId }]);
+});
+
 describe('runs', () => {
   test('go when they are old, with all that belongs to them, and leave the totals of their campaign', async () => {
     const totals = { total_runs: 12, total_cost_micros: 345, last_run_at: ago(91) };
