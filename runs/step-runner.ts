@@ -159,14 +159,14 @@ export class StepRunner {
     }
   }
 
-  /** The answer to the last write may have come late: whose run it is by now, the database says. */
-  async #makeSure(session: RunSession): Promise<void> {
+  /** Tries again as long as the database is away and the signal allows. */
+  async #whileAway<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await session.makeSure();
+        return await task();
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError)) throw error;
-        await this.#deps.clock.sleep(DATABASE_RETRY_MS, session.patience);
+        await this.#deps.clock.sleep(DATABASE_RETRY_MS, signal);
       }
     }
   }
@@ -189,7 +189,8 @@ export class StepRunner {
   ): Promise<{ row: StepRow; error?: StepError }> {
     const { clock, http, model, planning, approvals, logger } = this.#deps;
     const { row } = begun;
-    await this.#makeSure(session);
+    // The answer to the last write may have come late: whose run it is by now, the database says.
+    await this.#whileAway(session.patience, () => session.makeSure());
     const outcome = await attemptStep({
       kind: stepKinds[step.kind] as StepKind,
       step,
@@ -200,7 +201,7 @@ export class StepRunner {
       http,
       model,
       planning,
-      ask: (question) => approvals.ask(session, step.name, question),
+      ask: (question) => this.#whileAway(session.signal, () => approvals.ask(session, step.name, question)),
       clock,
       log: logger.child({ runId: session.id, campaignId: session.run.campaign_id, step: step.name }),
       signal: session.signal,
