@@ -178,7 +178,7 @@ const KEEPS_SESSION = /^(40001|40P01|55P03|57014|53...)$/;
  * Lends a client of the pool. Not `pool.query`, which throws the client away whenever a statement is refused: a new connection
  * each time on Postgres, and on the embedded database answers that then reach the next client and end the process.
  */
-async function withClient<R>(
+export async function withClient<R>(
   pool: pg.Pool,
   work: (client: pg.PoolClient, discard: () => void) => Promise<R>,
 ): Promise<R> {

@@ -1,8 +1,9 @@
-import type { JsonObject } from '../shared/json.ts';
 import type { PlanContext } from './context.ts';
+import { withoutQuery } from './kpi/source.ts';
 import type { MoveDraft } from './move.ts';
 import type { Evidence } from './statement.ts';
 import type { AgentTools, Researched } from './subjects/subject-deps.ts';
+import { asJson, planningContext } from './tasks/plan-data.ts';
 import { planTools, requestedPages } from './tools/plan-tools.ts';
 import type { Toolbox } from './tools/toolbox.ts';
 import { verifyMoves } from './tools/verify-moves.ts';
@@ -17,7 +18,7 @@ export function agentTools(toolbox: Toolbox): AgentTools {
       if (context.research.length === 0 && !hasEndpoints) return { evidence: [], costMicros: 0 };
       const found = await planTools({
         purpose: 'evidence for a marketing strategy of 90 days',
-        context: JSON.parse(JSON.stringify(context)) as JsonObject,
+        context: asJson({ ...planningContext(context), read: context.research.map(({ url }) => withoutQuery(url)) }),
         tools,
         available: ['research', 'api'],
         required: requestedPages(context.research),

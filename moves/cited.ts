@@ -5,7 +5,7 @@ function collect(value: Json | undefined, into: Set<string>): void {
   if (Array.isArray(value)) for (const item of value) collect(item, into);
   else if (typeof value === 'object' && value !== null)
     for (const [key, inner] of Object.entries(value)) {
-      if (key === 'facts' && Array.isArray(inner)) for (const id of inner) into.add(String(id));
+      if (key === 'facts' && Array.isArray(inner)) for (const id of inner) if (typeof id === 'string') into.add(id);
       else collect(inner, into);
     }
 }

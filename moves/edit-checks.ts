@@ -22,17 +22,17 @@ const asProblem = ({ code, path, message, mend }: Finding): Problem => ({
 });
 
 /** Checks what edits made of a proposal as the proposal itself was: its shape, then the rules. */
-function check<P, G>(schema: z.ZodType<P>, rules: (proposal: P, given: G) => Finding[]): Check {
+function check<P>(schema: z.ZodType<P>, rules: (proposal: P, given: unknown) => Finding[]): Check {
   return (edited, { context }) => {
     const parsed = schema.safeParse(edited);
     if (!parsed.success) return problemsOf(parsed.error, edited);
-    return rules(parsed.data, context as unknown as G).map(asProblem);
+    return rules(parsed.data, context).map(asProblem);
   };
 }
 
 /** What is wrong with an edited proposal of planning, by the kind of its question. */
 export const planEditChecks: Readonly<Record<string, Check>> = {
-  arc: check(arcSchema, (arc, given: ArcGiven) => checkArc(arc, given)),
-  moves: check(movesProposalSchema, (proposal, given: MovesGiven) => checkMoves(proposal, given)),
-  pivot: check(pivotProposalSchema, (proposal, given: PivotGiven) => checkPivot(proposal, { ...given, checkArc })),
+  arc: check(arcSchema, (arc, given) => checkArc(arc, given as ArcGiven)),
+  moves: check(movesProposalSchema, (proposal, given) => checkMoves(proposal, given as MovesGiven)),
+  pivot: check(pivotProposalSchema, (proposal, given) => checkPivot(proposal, { ...(given as PivotGiven), checkArc })),
 };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PlanContext } from './context.ts';
-import type { Evidence } from './statement.ts';
+import { clipped, type Evidence } from './statement.ts';
 
 /** What planning needs of the knowledge base; implemented by knowledge/knowledge-base.ts. */
 export interface KnownFacts {
@@ -17,7 +17,7 @@ const LONGEST_QUESTION = 400;
 
 const fromRequest = (id: string, text: string, location: string): Evidence => ({
   id,
-  text: text.slice(0, LONGEST),
+  text: clipped(text, LONGEST),
   source: { kind: 'request', location },
 });
 
@@ -54,7 +54,7 @@ export async function knownEvidence(
   const { objective, foundation, cohorts } = context;
   const query = `${objective} ${foundation.products.join(' ')} ${cohorts.map(({ name }) => name).join(' ')}`;
   const found = await knowledge.search({
-    query: query.slice(0, LONGEST_QUESTION),
+    query: clipped(query, LONGEST_QUESTION),
     collection,
     suspicious: false,
     limit,
@@ -63,7 +63,7 @@ export async function knownEvidence(
     .filter(({ fact }) => fact.contradictions.length === 0)
     .map(({ fact: { id, context: heading, text } }): Evidence => {
       const said = heading === '' ? text : `${heading}: ${text}`;
-      return { id: `knowledge-${id}`, text: said.slice(0, LONGEST), source: { kind: 'knowledge', location: id } };
+      return { id: `knowledge-${id}`, text: clipped(said, LONGEST), source: { kind: 'knowledge', location: id } };
     });
   return { evidence, note: found.note };
 }

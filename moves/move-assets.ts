@@ -12,9 +12,9 @@ import type { DecisionRecord } from './graph/subject.ts';
 import { changeMove } from './move-writes.ts';
 import { nothingToDo, type PlanOutcome } from './plan-outcome.ts';
 import type { Planner } from './planner.ts';
-import type { Evidence } from './statement.ts';
+import { clipped, type Evidence } from './statement.ts';
 import { contextOf, type SubjectDeps } from './subjects/subject-deps.ts';
-import type { StepTools } from './tools/step-tools.ts';
+import type { StepTools, ToolFailure } from './tools/step-tools.ts';
 import type { Toolbox } from './tools/toolbox.ts';
 import { type Work, type WorkContext, WorkError } from './work.ts';
 
@@ -31,14 +31,23 @@ interface AssetsParams {
   most: number;
 }
 
-/** One move's asset, as it was written and audited. */
+/** What was written for a move, as it was audited. */
+interface Asset extends JsonObject {
+  artifactId: string;
+  kind: string;
+  verdict: string;
+  judged: string;
+}
+
 interface Made {
   move: MoveRow;
-  asset: JsonObject;
+  asset: Asset;
 }
 
 /** Kept of an audit with the asset; all of it can be had by auditing again. */
 const MOST_FINDINGS = 20;
+/** Why nothing was written now, and may be later. */
+const PASSING: ReadonlySet<string> = new Set(['MODEL_RATE_LIMITED', 'MODEL_UNAVAILABLE', 'TOOL_TIMEOUT']);
 /** What is left of the step's time when the judge is waited for no more. */
 const SPARE_MS = 5_000;
 
@@ -58,43 +67,53 @@ export class MoveAssets {
 
   async #forPlan(plan: PlanRow, wanted: Pick<AssetsParams, 'weeks' | 'most'>, work: WorkContext): Promise<PlanOutcome> {
     const { planner, toolbox, records } = this.#deps;
-    const moves = chosen(await movesOfPlan(records, plan.id), planner.weeksOf(plan, wanted.weeks), wanted, work);
+    const weeks = await planner.weeksOf(plan, wanted.weeks, work);
+    const moves = chosen(await movesOfPlan(records, plan.id), weeks, wanted, work);
     if (moves.length === 0) return nothingToDo(plan.id, 'no move of these weeks is without assets');
     const { evidence: cited } = await planner.arcOf(plan);
-    const context = contextOf(plan);
-    const evidence = withoutRepeats([...requestEvidence(context), ...cited]);
+    const evidence = withoutRepeats([...requestEvidence(contextOf(plan)), ...cited]);
     const tools = toolbox.bind(work, { evidence });
     const made: Made[] = [];
+    const failed: ToolFailure[] = [];
     const failures: string[] = [];
     let costMicros = 0;
     for (const move of moves) {
       work.progress({ message: `writes for "${move.title}"` });
-      const outcome = await this.#write(move, { context, evidence, tools }, work);
+      const outcome = await this.#write(move, { plan, evidence, tools }, work);
       costMicros += outcome.costMicros;
-      if ('failure' in outcome) failures.push(`${move.title}: ${outcome.failure}`);
-      else made.push({ move, asset: outcome.asset });
+      if ('asset' in outcome) made.push({ move, asset: outcome.asset });
+      else {
+        failed.push(outcome.failure);
+        failures.push(`${move.title}: ${outcome.failure.message}`);
+      }
     }
-    if (made.length === 0)
-      throw new WorkError('ASSETS_FAILED', `No asset could be written. ${failures.join('; ')}`, { costMicros });
-    const result = { planId: plan.id, assets: made.map(({ move, asset }) => ({ move: move.id, ...asset })), failures };
+    if (made.length === 0) {
+      const retryable = failed.every(({ code }) => PASSING.has(code));
+      const output = { planId: plan.id, failures };
+      throw new WorkError('ASSETS_FAILED', `No asset could be written. ${failures.join('; ')}`, {
+        costMicros,
+        output,
+        retryable,
+      });
+    }
+    const result = { planId: plan.id, assets: made.map(shown), failures };
     return { planId: plan.id, state: 'applied', result, costMicros };
   }
 
   async #write(
     move: MoveRow,
-    { context, evidence, tools }: { context: PlanContext; evidence: readonly Evidence[]; tools: StepTools },
+    { plan, evidence, tools }: { plan: PlanRow; evidence: readonly Evidence[]; tools: StepTools },
     work: WorkContext,
-  ): Promise<{ costMicros: number } & ({ asset: JsonObject } | { failure: string })> {
+  ): Promise<{ costMicros: number } & ({ asset: Asset } | { failure: ToolFailure })> {
     const kept = madeBy(move, work);
     if (kept) return { asset: kept, costMicros: 0 };
-    const args = assignmentOf(move, context, evidence);
+    const args = assignmentOf(move, contextOf(plan), evidence);
     const outcome = await tools.use('content', args, move.id);
-    if (outcome.outcome !== 'completed')
-      return { failure: outcome.error?.message ?? 'nothing was written', costMicros: outcome.costMicros };
+    if (outcome.error !== null) return { failure: outcome.error, costMicros: outcome.costMicros };
     const artifact = outcome.result['artifact'] as unknown as WrittenArtifact;
     const audit = await this.#audit(briefOf(args, evidence), artifact, work);
     const asset = assetOf(artifact, audit, work);
-    await this.#keep(move, asset, work);
+    await this.#keep(move, asset, plan, work);
     const charged = outcome.fromLog ? 0 : outcome.costMicros;
     return { asset, costMicros: charged + audit.costMicros };
   }
@@ -110,19 +129,18 @@ export class MoveAssets {
     });
   }
 
-  async #keep(move: MoveRow, asset: JsonObject, work: WorkContext): Promise<void> {
+  async #keep(move: MoveRow, asset: Asset, { workspace }: PlanRow, work: WorkContext): Promise<void> {
     const { records, clock, decisions } = this.#deps;
     // First, since a move that has its asset is not come back to.
-    const workspace = await this.#workspaceOf(move);
     await decisions.record(workspace, [
       {
         key: `${work.stepName}/assets/${move.id}`,
         agent: 'planner',
         action: 'move.write_asset',
-        reasoning: `Written for "${move.title}"; the audit's verdict is ${String(asset['verdict'])}.`,
+        reasoning: `Written for "${move.title}"; the audit's verdict is ${asset.verdict}.`,
         confidence: 1,
         predicted: { kpi: move.kpi, ...move.expected },
-        evidence: { move: move.id, artifact: asset['artifactId'] ?? null, facts: move.evidence },
+        evidence: { move: move.id, artifact: asset.artifactId, facts: move.evidence },
         planId: move.plan_id,
         campaignId: work.campaignId,
         runId: work.runId,
@@ -130,28 +148,26 @@ export class MoveAssets {
     ]);
     const at = iso(clock.now());
     await changeMove(records, move.id, (now) =>
-      now.assets.some((one) => one['artifactId'] === asset['artifactId'])
+      now.assets.some((one) => one['artifactId'] === asset.artifactId)
         ? null
         : {
             assets: [...now.assets, asset],
-            history: [...now.history, { at, by: 'planner', changed: { assets: asset['artifactId'] ?? null } }],
+            history: [...now.history, { at, by: 'planner', changed: { assets: asset.artifactId } }],
             updated_at: at,
           },
     );
   }
+}
 
-  async #workspaceOf(move: MoveRow): Promise<string> {
-    const [plan] = await this.#deps.records.select('plans', {
-      columns: ['id', 'workspace'],
-      where: [{ column: 'id', op: 'eq', value: move.plan_id }],
-    });
-    return plan?.workspace ?? 'default';
-  }
+/** Of an asset, what the step tells; all of it stands with its move. */
+function shown({ move, asset }: Made): JsonObject {
+  const { artifactId, kind, verdict, judged } = asset;
+  return { move: move.id, artifactId, kind, verdict, judged };
 }
 
 /** What an earlier try of the same run has written for a move. */
-function madeBy({ assets }: MoveRow, { runId }: Pick<WorkContext, 'runId'>): JsonObject | undefined {
-  return assets.find((asset) => asset['runId'] === runId);
+function madeBy({ assets }: MoveRow, { runId }: Pick<WorkContext, 'runId'>): Asset | undefined {
+  return assets.find((asset) => asset['runId'] === runId) as Asset | undefined;
 }
 
 /** The moves without assets, and those whose assets are this run's own: a step that is run again after a crash has the same ones before it. */
@@ -193,11 +209,11 @@ function assignmentOf(move: MoveRow, context: PlanContext, evidence: readonly Ev
   const products = foundation.products.join('; ');
   return {
     kind: move.channel === 'email' ? 'copy' : 'social',
-    channels: [move.channel as Channel],
+    channels: [move.channel],
     brief: {
-      objective: `${move.title}. ${move.hypothesis}`.slice(0, 2_000),
-      audience: audienceOf(move, context).slice(0, 2_000),
-      product: `${foundation.brand}: ${foundation.promise} ${products}`.slice(0, 4_000),
+      objective: clipped(`${move.title}. ${move.hypothesis}`, 2_000),
+      audience: clipped(audienceOf(move, context), 2_000),
+      product: clipped(`${foundation.brand}: ${foundation.promise} ${products}`, 4_000),
       tone: foundation.tone,
     },
     facts: move.evidence.filter((id) => usable.has(id)).slice(0, 30),
@@ -213,7 +229,7 @@ function briefOf(args: JsonObject, evidence: readonly Evidence[]): NormalizedBri
   return normalizedBriefSchema.parse({ ...(args['brief'] as JsonObject), facts });
 }
 
-function assetOf(artifact: WrittenArtifact, audit: AuditResult, work: WorkContext): JsonObject {
+function assetOf(artifact: WrittenArtifact, audit: AuditResult, work: WorkContext): Asset {
   const { id, kind, version, content, provider, model, createdAt } = artifact;
   return {
     artifactId: id,

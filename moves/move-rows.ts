@@ -16,7 +16,7 @@ export interface MoveOrigin {
 }
 
 /**
- * The rows of a proposal that is valid and approved, ready to be inserted. Their ids follow from plan, run and key, so that
+ * The rows of a proposal that is valid and approved, ready to be inserted. Their ids follow from plan, run, approval and key, so that
  * inserting them again with `conflict: 'ignore'`, after a crash, does nothing.
  * @throws {RangeError} for a dependency that is neither a key of the proposal nor the id of a move, and for a budget above MAX_DOLLARS
  */
@@ -26,8 +26,8 @@ export function moveRows({ moves }: MovesProposal, origin: MoveOrigin): MoveRow[
 }
 
 /** Of the time of the run, not of the writing: it has to be the same when it is written again. */
-const moveId = (key: string, { plan, runId }: MoveOrigin) =>
-  derivedId(`move\n${plan.id}\n${runId}\n${key}`, timeOfId(runId));
+const moveId = (key: string, { plan, runId, approvalId }: MoveOrigin) =>
+  derivedId(`move\n${plan.id}\n${runId}\n${approvalId ?? ''}\n${key}`, timeOfId(runId));
 
 function rowOf(draft: MoveDraft, ids: ReadonlyMap<string, string>, origin: MoveOrigin): MoveRow {
   const week = weekOf(origin.plan.starts_on, draft.week);

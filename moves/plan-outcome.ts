@@ -1,3 +1,4 @@
+import { ModelError } from '../generation/model.ts';
 import type { JsonObject } from '../shared/json.ts';
 import type { Planned } from './graph/planning-graph.ts';
 import { WorkError, type WorkResult } from './work.ts';
@@ -7,7 +8,7 @@ export type PlanOutcome = { planId: string; costMicros: number } & (
   | { state: 'applied'; result: JsonObject }
   | { state: 'waiting'; approvalId: string; expiresAt: string }
   | { state: 'nothing_to_do'; reason: string }
-  | { state: 'turned_down'; error: WorkError }
+  | { state: 'turned_down' | 'failed'; error: WorkError }
 );
 
 /** There is nothing to plan for it now. */
@@ -34,6 +35,19 @@ export function outcomeOf(planId: string, planned: Planned): PlanOutcome {
   return { planId, costMicros, state: 'turned_down', error: new WorkError(code, message, { costMicros, output }) };
 }
 
+/** What of planning failed for one plan, while others may be planned; null for what concerns them all. */
+export function failedFor(planId: string, error: unknown): PlanOutcome | null {
+  const failure = error instanceof ModelError ? asWorkError(error) : error;
+  if (!(failure instanceof WorkError)) return null;
+  return { planId, state: 'failed', error: failure, costMicros: failure.costMicros ?? 0 };
+}
+
+function asWorkError(error: ModelError): WorkError {
+  const { code, message, retryable, costMicros, retryAfterMs } = error;
+  const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
+  return new WorkError(code, message, { retryable, costMicros, cause: error, ...pause });
+}
+
 /** The result of a step that planned for one plan. @throws {WorkError} when people turned it down */
 export function settledOne(outcome: PlanOutcome): WorkResult {
   const { planId, costMicros } = outcome;
@@ -49,6 +63,7 @@ export function settledOne(outcome: PlanOutcome): WorkResult {
     case 'nothing_to_do':
       return { outcome: 'empty', output: { planId, reason: outcome.reason }, costMicros };
     case 'turned_down':
+    case 'failed':
       throw outcome.error;
     default:
       return outcome satisfies never;
@@ -56,8 +71,9 @@ export function settledOne(outcome: PlanOutcome): WorkResult {
 }
 
 /**
- * The result of a step that planned for several plans. While one waits, the step waits; the others have taken effect.
- * @throws {WorkError} when each was turned down
+ * The result of a step that planned for several plans. While one waits, the step waits; the others have taken effect. What failed for
+ * some of them and may succeed is tried again, once nothing waits.
+ * @throws {WorkError} when nothing came of any of those that there was something to do for, or a failure is to be tried again
  */
 export function settledAll(outcomes: readonly PlanOutcome[]): WorkResult {
   const costMicros = outcomes.reduce((sum, outcome) => sum + outcome.costMicros, 0);
@@ -68,13 +84,16 @@ export function settledAll(outcomes: readonly PlanOutcome[]): WorkResult {
     const approvals = waiting.map(({ approvalId }) => approvalId);
     return { outcome: 'waiting', output: { ...output, approvals, expiresAt: first }, costMicros };
   }
-  const turnedDown = outcomes.filter((outcome) => outcome.state === 'turned_down');
-  if (turnedDown.length > 0 && turnedDown.length === outcomes.length) {
-    const said = turnedDown.map(({ planId, error }) => `${planId}: ${error.message}`).join('; ');
-    throw new WorkError(turnedDown[0]?.error.code ?? 'APPROVAL_REJECTED', said, { costMicros, output });
+  const lost = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome] : []));
+  const told = lost.find(({ error }) => error.retryable) ?? lost[0];
+  const isApplied = outcomes.some(({ state }) => state === 'applied');
+  if (told && (told.error.retryable || !isApplied)) {
+    const { code, retryable, retryAfterMs } = told.error;
+    const said = lost.map(({ planId, error }) => `${planId}: ${error.message}`).join('; ');
+    const pause = retryAfterMs === undefined ? {} : { retryAfterMs };
+    throw new WorkError(code, said, { retryable, costMicros, output, ...pause });
   }
-  const isEmpty = outcomes.every(({ state }) => state === 'nothing_to_do');
-  return { outcome: isEmpty ? 'empty' : 'completed', output, costMicros };
+  return { outcome: isApplied ? 'completed' : 'empty', output, costMicros };
 }
 
 function shown(outcome: PlanOutcome): JsonObject {
@@ -87,6 +106,7 @@ function shown(outcome: PlanOutcome): JsonObject {
     case 'nothing_to_do':
       return { planId, state, reason: outcome.reason };
     case 'turned_down':
+    case 'failed':
       return { planId, state, code: outcome.error.code, reason: outcome.error.message };
     default:
       return outcome satisfies never;

@@ -7,7 +7,7 @@ import type { Arc } from './arc.ts';
 import { addDays, ARC_DAYS, ARC_WEEKS, dayOf, weekNumber } from './calendar.ts';
 import type { DecisionRecord, Subject } from './graph/subject.ts';
 import type { ApprovalTerms } from './params.ts';
-import { nothingToDo, outcomeOf, type PlanOutcome, settledAll, settledOne } from './plan-outcome.ts';
+import { failedFor, nothingToDo, outcomeOf, type PlanOutcome, settledAll, settledOne } from './plan-outcome.ts';
 import { insertPlan } from './plan-rows.ts';
 import { notePlanState } from './plan-writes.ts';
 import type { PlanRequest } from './context.ts';
@@ -76,7 +76,7 @@ export class Planner {
   readonly moves: Work = async (params, work) => {
     const { weeks, approval, ...which } = params as unknown as MovesParams;
     return this.forPlans(which, work, async (plan) => {
-      const wanted = this.weeksOf(plan, weeks);
+      const wanted = await this.weeksOf(plan, weeks, work);
       // Of what has been begun they may be over while people think about it.
       if (wanted.length === 0 && !(await this.isBegun(plan, work)))
         return nothingToDo(plan.id, 'none of these weeks is left of the 90 days');
@@ -129,20 +129,28 @@ export class Planner {
     task: (plan: PlanRow) => Promise<PlanOutcome>,
   ): Promise<WorkResult> {
     if (id !== undefined) return settledOne(await task(await this.#active(id)));
-    const today = dayOf(this.#deps.clock.now());
+    // As of the beginning of the run: what people take their time to approve is not left out by then.
+    const today = dayOf(await this.#beginOf(work));
     const window = { from: addDays(today, 1 - ARC_DAYS), to: addDays(today, 7) };
     const plans = await activePlans(this.#deps.records, workspace, window);
     const outcomes: PlanOutcome[] = [];
-    for (const plan of plans) {
-      try {
-        outcomes.push(await task(plan));
-      } catch (error) {
-        if (!(error instanceof WorkError) || error.retryable) throw error;
-        work.log.warn('Planning failed for one plan', { planId: plan.id, code: error.code, error: error.message });
-        outcomes.push({ planId: plan.id, state: 'turned_down', error, costMicros: error.costMicros ?? 0 });
-      }
-    }
+    for (const plan of plans) outcomes.push(await this.#attempt(plan, work, task));
     return settledAll(outcomes);
+  }
+
+  async #attempt(
+    plan: PlanRow,
+    work: WorkContext,
+    task: (plan: PlanRow) => Promise<PlanOutcome>,
+  ): Promise<PlanOutcome> {
+    try {
+      return await task(plan);
+    } catch (error) {
+      const failed = work.signal.aborted ? null : failedFor(plan.id, error);
+      if (failed === null) throw error;
+      work.log.warn('Planning failed for one plan', { planId: plan.id, error });
+      return failed;
+    }
   }
 
   /** The plan's present arc with the evidence that it cites. @throws {WorkError} PLAN_NOT_ACTIVE */
@@ -152,14 +160,28 @@ export class Planner {
     return { arc: version.arc as unknown as Arc, evidence: version.evidence as unknown as Evidence[] };
   }
 
-  /** Which weeks are meant, of those that are left. */
-  weeksOf(plan: Pick<PlanRow, 'starts_on'>, weeks: readonly number[] | 'all' | 'next' | 'current' | 'first'): number[] {
-    const now = weekNumber(plan.starts_on, dayOf(this.#deps.clock.now()));
-    const all = Array.from({ length: ARC_WEEKS }, (_, at) => at + 1);
-    if (weeks === 'all' || weeks === 'first') return all.filter((week) => week >= now);
-    if (weeks === 'next') return all.filter((week) => week === Math.max(1, now + 1));
-    if (weeks === 'current') return all.filter((week) => week === now);
-    return all.filter((week) => weeks.includes(week));
+  /**
+   * Which weeks are meant, of those that are left. `next` and `current` are seen from the day on which the run began: people may
+   * take the weekend to approve what it is about.
+   */
+  async weeksOf(plan: Pick<PlanRow, 'starts_on'>, weeks: Weeks, work: Pick<WorkContext, 'runId'>): Promise<number[]> {
+    const isOfNow = weeks === 'all' || weeks === 'first';
+    const fromMs = isOfNow ? this.#deps.clock.now() : await this.#beginOf(work);
+    const now = weekNumber(plan.starts_on, dayOf(fromMs));
+    const left = Array.from({ length: ARC_WEEKS }, (_, at) => at + 1).filter((week) => week >= now);
+    if (isOfNow) return left;
+    if (weeks === 'next') return left.filter((week) => week === Math.max(1, now + 1));
+    if (weeks === 'current') return left.filter((week) => week === now);
+    return left.filter((week) => weeks.includes(week));
+  }
+
+  /** When the run of a step was made, in milliseconds since the epoch. */
+  async #beginOf({ runId }: Pick<WorkContext, 'runId'>): Promise<number> {
+    const [run] = await this.#deps.records.select('campaign_runs', {
+      columns: ['id', 'created_at'],
+      where: [{ column: 'id', op: 'eq', value: runId }],
+    });
+    return run ? Date.parse(run.created_at) : this.#deps.clock.now();
   }
 
   async #openCheckpoints(): Promise<BaseCheckpointSaver> {
@@ -198,6 +220,8 @@ export class Planner {
     return insertPlan(records, clock, { id, request, requestedBy: `campaign ${work.campaignId}`, runId });
   }
 }
+
+type Weeks = readonly number[] | 'all' | 'next' | 'current' | 'first';
 
 interface ArcParams {
   plan?: string;

@@ -4,6 +4,9 @@ import { storable } from '../generation/artifacts.ts';
 /** Text that a model or a person wrote. `most`: UTF-16 code units. */
 export const wording = (most: number) => z.string().overwrite(storable).trim().min(1).max(most);
 
+/** Text cut to so many UTF-16 code units, and no sign of it in half. */
+export const clipped = (text: string, most: number): string => text.slice(0, most).toWellFormed();
+
 /** A name that other parts of a plan refer to. */
 export const slug = z
   .string()

@@ -85,11 +85,19 @@ export class WorkError extends Error {
   readonly costMicros: Micros | null;
   /** Kept with the step's row. */
   readonly output: JsonObject | null;
+  /** Milliseconds that a provider asked to wait before another try. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     code: string,
     message: string,
-    options: { retryable?: boolean; costMicros?: Micros | null; output?: JsonObject; cause?: unknown } = {},
+    options: {
+      retryable?: boolean;
+      costMicros?: Micros | null;
+      output?: JsonObject;
+      retryAfterMs?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'WorkError';
@@ -97,5 +105,6 @@ export class WorkError extends Error {
     this.retryable = options.retryable ?? false;
     this.costMicros = options.costMicros ?? 0;
     this.output = options.output ?? null;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -5,7 +5,7 @@ import { StepError } from './step.ts';
  * However long a provider wants it: the model layer sends nothing before its wait is over, and a step that waits longer than this
  * is better off failing, to be retried by a person or the next run.
  */
-const LONGEST_WAIT_MS = 15_000;
+export const LONGEST_WAIT_MS = 15_000;
 
 /**
  * What became of a model call, as a step's failure. What was not charged was not worked: a provider that is away, or that

@@ -3,7 +3,9 @@ import { WorkError } from '../moves/work.ts';
 import type { JsonObject } from '../shared/json.ts';
 import type { Micros } from '../shared/money.ts';
 import type { Model } from '../generation/model.ts';
-import { AskedWatch } from './model-errors.ts';
+import { AppError, DatabaseUnavailableError } from '../shared/errors.ts';
+import { AskedWatch, LONGEST_WAIT_MS } from './model-errors.ts';
+import { ModelMeter } from './model-meter.ts';
 import { parsedParams } from './step-params.ts';
 import { type ModelStepContext, type ModelStepKind, type PlanningKind, StepError, type StepResult } from './step.ts';
 
@@ -18,28 +20,67 @@ interface PlanningStep<T> {
   follows?: readonly string[];
 }
 
+/** Between two tries while the database is away, in milliseconds. */
+const DATABASE_RETRY_MS = 500;
+
 function asStepError(error: unknown): unknown {
-  if (!(error instanceof WorkError)) return error;
-  const { code, message, retryable, costMicros, output } = error;
+  if (error instanceof WorkError) {
+    const { code, message, retryable, costMicros, output, retryAfterMs } = error;
+    return new StepError(code, message, {
+      retryable,
+      costMicros,
+      costUnknown: costMicros === null,
+      worked: costMicros === 0 ? 'no' : 'maybe',
+      cause: error,
+      ...(output === null ? {} : { output }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.min(retryAfterMs, LONGEST_WAIT_MS) }),
+    });
+  }
+  if (!(error instanceof AppError)) return error;
+  const { code, message, retryable } = error;
+  return new StepError(code, message, { retryable, costMicros: 0, worked: 'no', cause: error });
+}
+
+/** The failure with what was spent before it. */
+function withSpent(failure: unknown, { spentMicros, costUnknown }: ModelMeter): unknown {
+  if (!(failure instanceof StepError) || failure.costMicros === null || failure.costMicros >= spentMicros)
+    return failure;
+  const { code, message, retryable, output, retryAfterMs } = failure;
   return new StepError(code, message, {
     retryable,
-    costMicros,
-    costUnknown: costMicros === null,
-    worked: costMicros === 0 ? 'no' : 'maybe',
-    cause: error,
+    costMicros: spentMicros,
+    costUnknown: failure.costUnknown || costUnknown,
+    worked: 'maybe',
+    cause: failure.cause,
     ...(output === null ? {} : { output }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }
 
+/** Planning keeps what it does in the database itself: while that is away, it waits and goes on from there. */
+async function whileDatabaseIsAway<R>(work: () => Promise<R>, { clock, signal }: ModelStepContext): Promise<R> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      await clock.sleep(DATABASE_RETRY_MS, signal);
+    }
+  }
+}
+
 async function execute<T>(spec: PlanningStep<T>, context: ModelStepContext): Promise<StepResult> {
-  const { signal, planning } = context;
+  const { signal, planning, model } = context;
   const watch = new AskedWatch();
+  const meter = new ModelMeter(model);
+  const work = { ...context, model: meter, onSent: watch.onSent };
   try {
     const params = parsedParams(spec.params, context.params) as unknown as JsonObject;
-    const result = await planning[spec.kind](params, { ...context, onSent: watch.onSent });
-    return { ...result, counts: {} };
+    const result = await whileDatabaseIsAway(() => planning[spec.kind](params, work), context);
+    const costMicros = Math.max(result.costMicros, meter.spentMicros);
+    return { ...result, costMicros, costUnknown: result.costUnknown === true || meter.costUnknown, counts: {} };
   } catch (error) {
-    throw watch.failureOf(asStepError(error), signal);
+    throw withSpent(watch.failureOf(asStepError(error), signal), meter);
   }
 }
 

@@ -3,6 +3,7 @@ import { type GenerateRequest, ModelError } from '../../generation/model.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { DecisionEntry } from '../decisions/decision-log.ts';
 import type { Finding } from '../finding.ts';
+import { clipped } from '../statement.ts';
 import type { Critique } from '../tasks/critique.ts';
 import { type Question, type Verdict, type WorkContext, WorkError } from '../work.ts';
 import { PlanningState, type PlanningStateValue } from './state.ts';
@@ -142,7 +143,7 @@ export class PlanningGraph<G extends object, P extends object> {
     await this.#decide(`criticise-${state.revisions}`, 'critique', {
       reasoning: remarksInWords(critique, findings),
       confidence: critique.confidence,
-      predicted: { kpis: critique.predicted } as unknown as JsonObject,
+      predicted: { kpis: critique.predicted },
       evidence: { remarks: critique.remarks, findings } as unknown as JsonObject,
     });
     return { critique, findings };
@@ -176,7 +177,7 @@ export class PlanningGraph<G extends object, P extends object> {
     if (findings.length > 0 && state.revisions >= MOST_REVISIONS)
       throw new WorkError('PLAN_REFUSED', `Not valid after ${MOST_REVISIONS} revisions: ${findingsInWords(findings)}`, {
         costMicros: this.#costMicros,
-        output: { findings } as unknown as JsonObject,
+        output: { findings: findings.slice(0, MOST_KEPT), found: findings.length } as unknown as JsonObject,
       });
     if (findings.length === 0) await this.#subject.propose?.(...this.#typed(state), state.critique, this.#work);
     return { findings };
@@ -185,19 +186,19 @@ export class PlanningGraph<G extends object, P extends object> {
   #approve(state: State): Update {
     const [given, proposal] = this.#typed(state);
     const { kind, planId } = this.#subject;
-    const question = {
+    const question: Question = {
       ...this.#subject.question(given, proposal, state.critique),
       kind,
       planId,
       name: `${kind}/${planId}`,
     };
-    return { verdict: interrupt<Question, Verdict>(question satisfies Question) };
+    return { verdict: interrupt<Question, Verdict>(question) };
   }
 
   async #apply(state: State): Promise<Update> {
     const { verdict, writer, given } = state;
     await this.#decideVerdict(state);
-    const approved = verdict.subject as unknown as P;
+    const approved = this.#subject.schema.parse(verdict.subject);
     return { result: await this.#subject.apply(given as unknown as G, approved, verdict, writer, this.#work) };
   }
 
@@ -212,9 +213,9 @@ export class PlanningGraph<G extends object, P extends object> {
   }
 
   async #generate<T>(request: GenerateRequest<T>) {
-    const { model, signal, deadline, onSent } = this.#work;
+    const { model, signal, deadline } = this.#work;
     try {
-      const generated = await model.generate(request, { signal, deadline, onSent: () => onSent() });
+      const generated = await model.generate(request, { signal, deadline, onSent: () => this.#work.onSent() });
       this.#costMicros += generated.costMicros;
       return generated;
     } catch (error) {
@@ -233,7 +234,7 @@ export class PlanningGraph<G extends object, P extends object> {
       agent: by === null ? 'expiry' : `person:${by}`,
       reasoning: reason ?? (by === null ? 'Nobody decided in time.' : 'No reason was given.'),
       confidence: 1,
-      predicted: { kpis: critique.predicted } as unknown as JsonObject,
+      predicted: { kpis: critique.predicted },
       evidence: { approvalId, edited },
     });
   }
@@ -257,10 +258,15 @@ function mayImprove({ critique, findings, revisions }: State): boolean {
   return bad && revisions < MOST_REVISIONS;
 }
 
-const MOST_TOLD = 10;
+/** Findings that are told in words, and those that are kept. */
+const [MOST_TOLD, MOST_KEPT] = [10, 100];
+/** UTF-16 code units of one of them: it may quote what a model wrote. */
+const LONGEST_TOLD = 300;
 
 function findingsInWords(findings: readonly Finding[]): string {
-  const told = findings.slice(0, MOST_TOLD).map(({ code, path, message }) => `${code} at ${path}: ${message}`);
+  const told = findings
+    .slice(0, MOST_TOLD)
+    .map(({ code, path, message }) => clipped(`${code} at ${path}: ${message}`, LONGEST_TOLD));
   const more = findings.length > MOST_TOLD ? [`and ${findings.length - MOST_TOLD} more`] : [];
   return [...told, ...more].join('; ');
 }

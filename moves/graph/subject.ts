@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { GenerateRequest } from '../../generation/model.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { DecisionEntry } from '../decisions/decision-log.ts';
@@ -11,6 +12,8 @@ export interface Subject<G extends object, P extends object> {
   kind: 'arc' | 'moves' | 'pivot';
   workspace: string;
   planId: string;
+  /** The shape of what is proposed, and of what people make of it. */
+  schema: z.ZodType<P>;
   /** Finds what the proposal is to rest on. */
   gather(work: WorkContext): Promise<{ given: G; costMicros: number }>;
   draft(given: G): GenerateRequest<P>;

@@ -1,6 +1,6 @@
 import { iso } from '../../shared/clock.ts';
 import type { JsonObject } from '../../shared/json.ts';
-import type { Arc } from '../arc.ts';
+import { type Arc, arcSchema } from '../arc.ts';
 import type { PlanContext } from '../context.ts';
 import { evidenceDigest, knownEvidence, requestEvidence, withoutRepeats } from '../evidence.ts';
 import { evidenceCited } from '../cited.ts';
@@ -11,7 +11,7 @@ import type { Evidence } from '../statement.ts';
 import { arcDraftRequest, arcRevisionRequest, critiqueRequest } from '../tasks/requests.ts';
 import { checkArc } from '../validation/arc-rules.ts';
 import { rejections } from './rejections.ts';
-import { contextOf, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
+import { contextOf, questionContext, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
 
 /** What an arc is planned from. */
 export interface ArcGiven {
@@ -28,6 +28,7 @@ export function arcSubject({ plan, terms }: SubjectOf, deps: SubjectDeps): Subje
     kind: 'arc',
     workspace: plan.workspace,
     planId: plan.id,
+    schema: arcSchema,
     async gather(work) {
       const context = contextOf(plan);
       const own = requestEvidence(context);
@@ -37,15 +38,15 @@ export function arcSubject({ plan, terms }: SubjectOf, deps: SubjectDeps): Subje
       return { given: { context, evidence: withoutRepeats([...before, ...found]), note: known.note }, costMicros };
     },
     draft: (given) => arcDraftRequest(given),
-    critique: (given, arc) => critiqueRequest({ ...given, subject: 'arc', proposal: arc as unknown as JsonObject }),
+    critique: (given, arc) => critiqueRequest({ ...given, subject: 'arc', proposal: arc }),
     revise: (given, arc, findings, critique) => arcRevisionRequest({ ...given, arc, findings, critique }),
     check: (given, arc) => checkArc(arc, given),
     verify: () => Promise.resolve([]),
     question: (given, arc, critique) => ({
       title: `90-day arc of ${plan.name}`,
       summary: summaryOf(arc, critique.confidence),
-      subject: arc as unknown as JsonObject,
-      context: { planId: plan.id, critique, ...given } as unknown as JsonObject,
+      subject: arc,
+      context: questionContext(plan, critique, given),
       requestedBy: plan.requested_by,
       ...questionTerms(terms),
     }),
@@ -53,7 +54,7 @@ export function arcSubject({ plan, terms }: SubjectOf, deps: SubjectDeps): Subje
       await applyArc(records, clock, {
         plan_id: plan.id,
         arc_version: 1,
-        arc: arc as unknown as JsonObject,
+        arc,
         evidence: evidenceCited(arc, evidence) as unknown as JsonObject[],
         diff: [],
         changes: [],

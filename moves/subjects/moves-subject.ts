@@ -6,7 +6,7 @@ import type { Arc } from '../arc.ts';
 import type { PlanContext } from '../context.ts';
 import { evidenceDigest, requestEvidence, withoutRepeats } from '../evidence.ts';
 import type { Subject } from '../graph/subject.ts';
-import type { MovesProposal } from '../move.ts';
+import { type MovesProposal, movesProposalSchema } from '../move.ts';
 import { moveRows } from '../move-rows.ts';
 import { questionTerms } from '../params.ts';
 import type { Evidence } from '../statement.ts';
@@ -15,7 +15,8 @@ import { critiqueRequest, movesDraftRequest, movesRevisionRequest } from '../tas
 import type { KnownMove } from '../tasks/plan-data.ts';
 import { checkMoves } from '../validation/move-rules.ts';
 import { rejections } from './rejections.ts';
-import { contextOf, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
+import { WorkError } from '../work.ts';
+import { contextOf, questionContext, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
 
 /** What moves are planned from. */
 export interface MovesGiven {
@@ -40,15 +41,21 @@ interface MovesOf extends SubjectOf {
 /** The moves of some weeks of a plan. */
 export function movesSubject({ plan, terms, arc, arcEvidence, weeks }: MovesOf, deps: SubjectDeps) {
   const { records, clock, tools } = deps;
+  /** What the moves meet by the time that they are approved: another arc perhaps, and other moves. */
+  const standingNow = async (given: MovesGiven, approvalId: string) => {
+    const all = await movesOfPlan(records, plan.id);
+    const others = all.filter((move) => move.approval_id !== approvalId);
+    const now = { ...given, arc, ...standing(others, given.weeks) };
+    return { all, now, present: plan.arc_version };
+  };
   const subject: Subject<MovesGiven, MovesProposal> = {
     kind: 'moves',
     workspace: plan.workspace,
     planId: plan.id,
+    schema: movesProposalSchema,
     async gather() {
       const context = contextOf(plan);
       const all = await movesOfPlan(records, plan.id);
-      const replaced = all.filter(({ week, state }) => weeks.includes(week) && state === 'planned');
-      const stay = all.filter((move) => move.state !== 'dropped' && !replaced.includes(move));
       const given: MovesGiven = {
         context,
         arcVersion: plan.arc_version,
@@ -59,34 +66,35 @@ export function movesSubject({ plan, terms, arc, arcEvidence, weeks }: MovesOf, 
           ...arcEvidence,
         ]),
         weeks,
-        existing: stay.map(knownMove),
-        replaced: replaced.map(({ id }) => id),
-        outcomes: all.filter(({ state }) => state === 'done' || state === 'dropped').map(outcomeOf),
+        ...standing(all, weeks),
+        outcomes: all.filter(tellsSomething).slice(-MOST_OUTCOMES).map(outcomeOf),
       };
       return { given, costMicros: 0 };
     },
     draft: (given) => movesDraftRequest(given),
-    critique: (given, proposal) =>
-      critiqueRequest({ ...given, subject: 'moves', proposal: proposal as unknown as JsonObject }),
+    critique: (given, proposal) => critiqueRequest({ ...given, subject: 'moves', proposal }),
     revise: (given, proposal, findings, critique) => movesRevisionRequest({ ...given, proposal, findings, critique }),
     check: (given, proposal) => checkMoves(proposal, given),
     verify: (_given, proposal, work) => tools.verify(proposal.moves, work),
     question: (given, proposal, critique) => ({
       title: `${proposal.moves.length} moves of ${plan.name}, ${weeksInWords(given.weeks)}`,
       summary: summaryOf(proposal),
-      subject: proposal as unknown as JsonObject,
-      context: { planId: plan.id, critique, ...given } as unknown as JsonObject,
+      subject: proposal,
+      context: questionContext(plan, critique, given),
       requestedBy: plan.requested_by,
       ...questionTerms(terms),
     }),
-    async apply(given, proposal, verdict, _writer, work) {
+    async apply(given, proposal, { approvalId }, _writer, work) {
       const at = iso(clock.now());
       const { runId } = work;
-      const origin = { plan, arcVersion: given.arcVersion, runId, approvalId: verdict.approvalId, at };
-      const rows = moveRows(proposal, origin);
+      const { all, now, present } = await standingNow(given, approvalId);
+      // Written already, before a crash: what then was right stays so.
+      if (!all.some((move) => move.approval_id === approvalId)) refuseIfOutrun(proposal, now);
+      const rows = moveRows(proposal, { plan, arcVersion: present, runId, approvalId, at });
       await records.insert('moves', rows, { conflict: 'ignore' });
-      await replaceMoves(records, given.replaced, { at, by: 'planner', runId });
-      return { planId: plan.id, moves: rows.map(({ id }) => id), replaced: given.replaced, weeks: given.weeks };
+      await replaceMoves(records, now.replaced, { at, by: 'planner', runId });
+      const replaced = [...new Set([...given.replaced, ...now.replaced])];
+      return { planId: plan.id, moves: rows.map(({ id }) => id), replaced, weeks: given.weeks };
     },
     reject: () => Promise.resolve(),
     evidenceOf: ({ evidence, weeks: asked, existing, replaced }) => ({
@@ -99,6 +107,31 @@ export function movesSubject({ plan, terms, arc, arcEvidence, weeks }: MovesOf, 
   };
   return subject;
 }
+
+/** Of the moves of a plan those that stay, and those whose place new ones of these weeks take. */
+function standing(all: readonly MoveRow[], weeks: readonly number[]): Pick<MovesGiven, 'existing' | 'replaced'> {
+  const replaced = all.filter(({ week, state }) => weeks.includes(week) && state === 'planned');
+  const stay = all.filter((move) => move.state !== 'dropped' && !replaced.includes(move));
+  return { existing: stay.map(knownMove), replaced: replaced.map(({ id }) => id) };
+}
+
+/** Days may have passed until they were approved, with other moves or another arc: what does not fit that is not written. */
+function refuseIfOutrun(proposal: MovesProposal, now: MovesGiven): void {
+  const findings = checkMoves(proposal, now);
+  if (findings.length === 0) return;
+  const said = findings.slice(0, MOST_TOLD).map(({ path, message }) => `${path} ${message}`);
+  throw new WorkError('PLAN_CHANGED', `By the time they were approved, the plan had changed: ${said.join('; ')}`, {
+    output: { findings: findings.slice(0, MOST_TOLD) as unknown as JsonObject[] },
+  });
+}
+
+const MOST_TOLD = 10;
+/** Moves that a planner learns from at most, the last ones. */
+const MOST_OUTCOMES = 60;
+
+/** Whether something can be learnt of it: it was done, or people gave it up. */
+const tellsSomething = ({ state, history }: MoveRow): boolean =>
+  state === 'done' || (state === 'dropped' && history.at(-1)?.['by'] !== 'planner');
 
 const knownMove = (move: MoveRow): KnownMove => ({
   id: move.id,

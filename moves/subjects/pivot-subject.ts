@@ -1,5 +1,5 @@
 import { movesOfPlan } from '../../database/queries/moves.ts';
-import { listPivots } from '../../database/queries/plans.ts';
+import { findArcVersion, listPivots } from '../../database/queries/plans.ts';
 import type { PivotRow } from '../../database/tables-moves.ts';
 import { iso } from '../../shared/clock.ts';
 import { derivedId, timeOfId } from '../../shared/ids.ts';
@@ -12,7 +12,13 @@ import type { Subject } from '../graph/subject.ts';
 import { questionTerms } from '../params.ts';
 import { arcDiff } from '../pivots/arc-diff.ts';
 import { checkPivot } from '../pivots/check-pivot.ts';
-import { type PivotGiven, type PivotProposal, pivotRequest, pivotRevisionRequest } from '../pivots/pivot.ts';
+import {
+  type PivotGiven,
+  type PivotProposal,
+  pivotProposalSchema,
+  pivotRequest,
+  pivotRevisionRequest,
+} from '../pivots/pivot.ts';
 import { evidenceHash, type KpiStanding, type Variance, varianceOf } from '../pivots/variance.ts';
 import { evidenceNow } from '../pivots/variance-evidence.ts';
 import { applyArc } from '../plan-writes.ts';
@@ -20,7 +26,7 @@ import type { Evidence } from '../statement.ts';
 import { critiqueRequest } from '../tasks/requests.ts';
 import { checkArc } from '../validation/arc-rules.ts';
 import { type Verdict, type WorkContext, WorkError } from '../work.ts';
-import { contextOf, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
+import { contextOf, questionContext, type SubjectDeps, type SubjectOf } from './subject-deps.ts';
 
 interface PivotOf extends SubjectOf {
   arc: Arc;
@@ -61,6 +67,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
     kind: 'pivot',
     workspace: plan.workspace,
     planId: plan.id,
+    schema: pivotProposalSchema,
     gather() {
       const context = contextOf(plan);
       const evidence = evidenceNow(withoutRepeats([...requestEvidence(context), ...arcEvidence]), variance);
@@ -68,8 +75,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
       return Promise.resolve({ given, costMicros: 0 });
     },
     draft: (given) => pivotRequest(given),
-    critique: (given, proposal) =>
-      critiqueRequest({ ...given, subject: 'pivot', proposal: proposal as unknown as JsonObject }),
+    critique: (given, proposal) => critiqueRequest({ ...given, subject: 'pivot', proposal }),
     revise: (given, proposal, findings, critique) => pivotRevisionRequest({ ...given, proposal, findings, critique }),
     check: (given, proposal) => checkPivot(proposal, { ...given, checkArc }),
     verify: () => Promise.resolve([]),
@@ -79,7 +85,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
         plan_id: plan.id,
         from_version: given.fromVersion,
         state: 'proposed',
-        proposal: proposal as unknown as JsonObject,
+        proposal,
         variance: given.variance as unknown as JsonObject,
         evidence_hash: evidenceHash(given.variance, given.fromVersion),
         run_id: work.runId,
@@ -90,29 +96,37 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
     question: (given, proposal, critique) => ({
       title: `Pivot of ${plan.name}`,
       summary: summaryOf(proposal, given.arcBefore),
-      subject: proposal as unknown as JsonObject,
-      context: { planId: plan.id, critique, ...given } as unknown as JsonObject,
+      subject: proposal,
+      context: questionContext(plan, critique, given),
       requestedBy: null,
       ...questionTerms(terms),
     }),
     async apply(given, proposal, verdict, writer, work) {
       const next = given.fromVersion + 1;
-      refuseIfOutrun(given, proposal, dayOf(clock.now()));
       const { patch, changes } = arcDiff(given.arcBefore, proposal.arc);
-      await applyArc(records, clock, {
-        plan_id: plan.id,
-        arc_version: next,
-        arc: proposal.arc as unknown as JsonObject,
-        evidence: evidenceCited(proposal, given.evidence) as unknown as JsonObject[],
-        diff: patch,
-        changes,
-        reason: proposal.reasons.map(({ text }) => text).join('; '),
-        approved_by: verdict.by,
-        approval_id: verdict.approvalId,
-        pivot_id: pivotId(plan.id, work.runId),
-        run_id: work.runId,
-        model: writer,
-      });
+      try {
+        const stored = await findArcVersion(records, plan.id, next);
+        if (stored?.approval_id !== verdict.approvalId) refuseIfOutrun(given, proposal, dayOf(clock.now()));
+        await applyArc(records, clock, {
+          plan_id: plan.id,
+          arc_version: next,
+          arc: proposal.arc,
+          evidence: evidenceCited(proposal, given.evidence) as unknown as JsonObject[],
+          diff: patch,
+          changes,
+          reason: proposal.reasons.map(({ text }) => text).join('; '),
+          approved_by: verdict.by,
+          approval_id: verdict.approvalId,
+          pivot_id: pivotId(plan.id, work.runId),
+          run_id: work.runId,
+          model: writer,
+        });
+      } catch (error) {
+        // Approved, and yet nothing comes of it.
+        if (error instanceof WorkError)
+          await settle(work, { ...verdict, reason: error.message }, { state: 'withdrawn' });
+        throw error;
+      }
       const approved = verdict.edited ? { proposal: proposal as unknown as JsonObject } : {};
       await settle(work, verdict, { ...approved, state: 'approved', to_version: next });
       return { planId: plan.id, pivotId: pivotId(plan.id, work.runId), arcVersion: next, changes };

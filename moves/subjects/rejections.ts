@@ -1,5 +1,5 @@
 import type { Records } from '../../database/records.ts';
-import type { Evidence } from '../statement.ts';
+import { clipped, type Evidence } from '../statement.ts';
 
 /** Those that are told to whoever proposes anew. */
 const MOST = 3;
@@ -25,7 +25,7 @@ export async function rejections(
   });
   return rows.map(({ id, reason }) => ({
     id: `rejection-${id}`,
-    text: `People turned down an earlier proposal${reason === null ? '.' : `: ${reason}`}`.slice(0, LONGEST),
+    text: clipped(`People turned down an earlier proposal${reason === null ? '.' : `: ${reason}`}`, LONGEST),
     source: { kind: 'plan', location: `approvals/${id}` },
   }));
 }

@@ -1,12 +1,15 @@
 import type { Records } from '../../database/records.ts';
 import type { PlanRow } from '../../database/tables-moves.ts';
 import type { Clock } from '../../shared/clock.ts';
+import type { JsonObject } from '../../shared/json.ts';
 import type { PlanContext } from '../context.ts';
 import type { KnownFacts } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
 import type { MoveDraft } from '../move.ts';
 import type { ApprovalTerms } from '../params.ts';
 import type { Evidence } from '../statement.ts';
+import type { Critique } from '../tasks/critique.ts';
+import { asJson, planningContext } from '../tasks/plan-data.ts';
 import type { WorkContext } from '../work.ts';
 
 /** How agents use tools; implemented by moves/tools. */
@@ -37,3 +40,15 @@ export interface SubjectOf {
 
 /** The context as the plan's row holds it; it was checked when it was written. */
 export const contextOf = (plan: Pick<PlanRow, 'context'>): PlanContext => plan.context as unknown as PlanContext;
+
+/**
+ * What people see beside a question, and what edits are checked against. Of the plan's context what planning reads by itself: the facts
+ * stand in the evidence, and where readings and pages are found is told nobody.
+ */
+export function questionContext(
+  plan: Pick<PlanRow, 'id'>,
+  critique: Critique,
+  given: { context: PlanContext },
+): JsonObject {
+  return asJson({ planId: plan.id, critique, ...given, context: planningContext(given.context) });
+}

@@ -3,6 +3,7 @@ import { microsToDollars } from '../../shared/money.ts';
 import type { Arc } from '../arc.ts';
 import { ARC_WEEKS, lastDayOf, weekOf } from '../calendar.ts';
 import type { PlanContext, PlanningContext } from '../context.ts';
+import { withoutQuery } from '../kpi/source.ts';
 import type { Evidence } from '../statement.ts';
 import { type ExistingMove, moneyLeft, phasesOfWeek } from '../validation/money.ts';
 
@@ -31,7 +32,7 @@ export interface MovesAsked extends PlanGiven {
 }
 
 /** The context without what comes as evidence, and without where readings come from: addresses are nobody's business here. */
-function shown({
+export function planningContext({
   facts: _facts,
   knowledge: _knowledge,
   research: _research,
@@ -44,10 +45,17 @@ function shown({
 /** As the input of a request: what JSON leaves out is gone. */
 export const asJson = (value: object) => JSON.parse(JSON.stringify(value)) as JsonObject;
 
+/** Where it was found, without what stands in the query of an address. */
+const withoutSecrets = ({ id, text, source: { kind, location } }: Evidence): Evidence => ({
+  id,
+  text,
+  source: { kind, location: kind === 'web' ? withoutQuery(location) : location },
+});
+
 /** The data of every request about a plan. */
 export function planData({ context, evidence }: PlanGiven): JsonObject {
   const days = { startsOn: context.startsOn, endsOn: lastDayOf(context.startsOn) };
-  return asJson({ context: shown(context), days, evidence });
+  return asJson({ context: planningContext(context), days, evidence: evidence.map(withoutSecrets) });
 }
 
 /** With the weeks that are asked for, what of the budget is left, and what there is already. */

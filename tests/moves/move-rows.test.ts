@@ -36,12 +36,17 @@ describe('the rows of moves', () => {
     expect(second?.depends_on).toEqual([first?.id]);
   });
 
-  test('have the same ids when they are made again later, and others for another run, plan or key', () => {
+  test('have the same ids when they are made again later, and others for another run, plan, approval or key', () => {
     const ids = (changes: Partial<MoveOrigin>) =>
       moveRows({ moves: drafts }, { ...origin, ...changes }).map(({ id }) => id);
-    expect(ids({ at: '2026-02-01T00:00:00.000Z', approvalId: null })).toEqual(ids({}));
-    const all = [...ids({}), ...ids({ runId: newId() }), ...ids({ plan: { ...origin.plan, id: newId() } })];
-    expect(new Set(all).size).toBe(9);
+    expect(ids({ at: '2026-02-01T00:00:00.000Z' })).toEqual(ids({}));
+    const all = [
+      ...ids({}),
+      ...ids({ runId: newId() }),
+      ...ids({ plan: { ...origin.plan, id: newId() } }),
+      ...ids({ approvalId: newId() }),
+    ];
+    expect(new Set(all).size).toBe(12);
   });
 
   test('keep the ids of moves that exist, and name each dependency once', () => {
