@@ -80,7 +80,14 @@ export function editedSubject(
   return { subject: edited, diff: differenceOf(row.subject, edited) as unknown as JsonObject[] };
 }
 
-const typeOf = (value: unknown) => (Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value);
+const TYPES: Record<string, string> = {
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  object: 'an object',
+};
+const typeOf = (value: Json | undefined) =>
+  Array.isArray(value) ? 'a list' : value === null ? 'null' : (TYPES[typeof value] ?? 'as it is');
 
 /** For a question of a campaign's own step: the fields that it names may change, and keep their types. */
 export function checkStepEdits(edited: JsonObject, { subject, context }: ApprovalRow): Problem[] {
@@ -98,7 +105,7 @@ export function checkStepEdits(edited: JsonObject, { subject, context }: Approva
         },
       ];
     if (after === undefined || (before !== undefined && typeOf(before) !== typeOf(after)))
-      return [{ path: name, message: `must stay a ${typeOf(before)}`, mend: 'give it a value of the same type' }];
+      return [{ path: name, message: `must stay ${typeOf(before)}`, mend: 'give it a value of the same type' }];
     return [];
   });
 }
