@@ -48,6 +48,8 @@ const WHERE_IDS_ARE: Record<string, [parameter: string, mend: string]> = {
   'knowledge file': ['id', 'list the ids with GET /api/knowledge/ingests'],
   fact: ['id', 'list the ids with GET /api/knowledge/facts'],
   plan: ['id', 'list the ids with GET /api/plans'],
+  'version of a plan': ['version', 'see the versions with GET /api/plans/{id}'],
+  approval: ['id', 'list the ids with GET /api/approvals'],
   'KPI of the plan': ['kpi', 'list the names with GET /api/plans/{id}/kpis'],
   move: ['id', 'list the ids with GET /api/moves'],
   decision: ['id', 'list the ids with GET /api/decisions'],

@@ -6,10 +6,11 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import request, { type Response } from 'supertest';
 import { operations, openApiDocument } from '../../api/operations.ts';
 import { PROJECT_ROOT } from '../../shared/config.ts';
+import type { JsonObject } from '../../shared/json.ts';
 import { ConflictError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 import { definition, insertCampaign, insertEvents, insertRun, makeApi } from '../support/api.ts';
-import { insertMoves, insertPlan } from '../moves/moves-support.ts';
+import { arc, context as planContext, insertMoves, insertPlan } from '../moves/moves-support.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 
 const SNAPSHOT = join(PROJECT_ROOT, 'docs', 'openapi.json');
@@ -187,6 +188,7 @@ describe('real answers are as the document says', () => {
     const entered = await request(app).post(`/api/plans/${planId}/kpis/leads/readings`).send({ value: 1 });
     check('post', '/api/plans/{id}/kpis/{kpi}/readings', entered);
     await knowledgeAnswers(app);
+    await planAnswers(app);
     for (const { method, path } of operations) if (method === 'get') await ask(app, 'get', path);
     await ask(app, 'delete', '/api/memory/sessions/{id}');
     await ask(app, 'post', '/api/briefs/{id}/retry');
@@ -196,6 +198,50 @@ describe('real answers are as the document says', () => {
     );
     expect(missing.map(({ id }) => id)).toEqual([]);
   });
+
+  async function planAnswers(app: RequestListener): Promise<void> {
+    const { startsOn: _, ...asked } = planContext;
+    const submitted = await request(app)
+      .post('/api/plans')
+      .send({ ...asked, name: 'Lunch', requestedBy: 'ana' });
+    check('post', '/api/plans', submitted);
+    const { plan, runId: planning } = submitted.body;
+    const ended = { status: 'cancelled' as const, completed_at: '2026-01-05T09:00:00.000Z' };
+    await records.update('campaign_runs', ended, [{ column: 'id', op: 'eq', value: planning }]);
+    await ask(app, 'post', '/api/plans/{id}/replan', {}, '', plan.id);
+    await ask(app, 'post', '/api/plans/{id}/pivots', {});
+    const version = {
+      plan_id: planId,
+      arc_version: 1,
+      arc: arc as unknown as JsonObject,
+      reason: 'The first.',
+      model: 'rules-v1',
+    };
+    await records.insert('arc_versions', [{ ...version, created_at: '2026-01-05T09:00:00.000Z' }]);
+    check('get', '/api/plans/{id}/versions/{version}', await request(app).get(`/api/plans/${planId}/versions/1`));
+    const at = '2026-01-05T09:00:00.000Z';
+    const approvalId = newId();
+    await records.update('campaign_runs', { status: 'waiting' }, [{ column: 'id', op: 'eq', value: runId }]);
+    await records.insert('approvals', [
+      {
+        id: approvalId,
+        campaign_id: campaignId,
+        run_id: runId,
+        step_name: 'ask',
+        kind: 'step',
+        title: 'May it?',
+        summary: 'May it go out?',
+        subject: { text: 'Hello' },
+        context: { editable: ['text'] },
+        created_at: at,
+        expires_at: '2026-02-05T09:00:00.000Z',
+      },
+    ]);
+    await ask(app, 'get', '/api/approvals/{id}', undefined, '', approvalId);
+    const decision = { decision: 'approve', by: 'ben', reason: 'fine', edits: { text: 'Hi' } };
+    await ask(app, 'post', '/api/approvals/{id}/decision', decision, '', approvalId);
+    await ask(app, 'post', '/api/plans/{id}/end', { reason: 'enough' });
+  }
 
   async function knowledgeAnswers(app: RequestListener): Promise<void> {
     const sent = await request(app).post('/api/knowledge').set('Content-Type', 'text/plain').send('We bake bread.');

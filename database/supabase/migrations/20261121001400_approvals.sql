@@ -1,10 +1,10 @@
 -- Questions to people that steps of runs wait for. A step that waits has the status `waiting`, and so has its run, which no worker
 -- holds meanwhile; a decision puts the run back into the queue.
 
-alter table run_steps drop constraint run_steps_status_check;
 -- A superset of what held before, so no row need be looked at.
-alter table run_steps add constraint run_steps_status_check check (status in
-  ('running', 'waiting', 'completed', 'empty', 'failed', 'unknown', 'skipped', 'cancelled')) not valid;
+alter table run_steps drop constraint run_steps_status_check,
+  add constraint run_steps_status_check check (status in
+    ('running', 'waiting', 'completed', 'empty', 'failed', 'unknown', 'skipped', 'cancelled')) not valid;
 
 create table approvals (
   id uuid primary key,

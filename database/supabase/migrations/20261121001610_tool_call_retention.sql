@@ -18,10 +18,17 @@ begin
 end $$;
 
 do $$
+declare
+  f regprocedure;
 begin
-  revoke all on function prune_tool_calls(timestamptz, integer) from public;
-  if exists (select from pg_roles where rolname = 'service_role') then
-    revoke all on function prune_tool_calls(timestamptz, integer) from anon, authenticated;
-    grant execute on function prune_tool_calls(timestamptz, integer) to service_role;
-  end if;
+  for f in
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and p.proname in ('prune_tool_calls')
+  loop
+    execute format('revoke all on function %s from public', f);
+    if exists (select from pg_roles where rolname = 'service_role') then
+      execute format('revoke all on function %s from anon, authenticated', f);
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
 end $$;
