@@ -9,7 +9,7 @@ import { applyJsonPatch, differenceOf, PatchFault } from './json-patch.ts';
 const pointer = z
   .string()
   .max(1_000)
-  .regex(/^(?:\/(?:[^/~]|~[01])*)*$/u);
+  .regex(/^(?:\/(?:[^/~]|~[01])*)*$/u, { error: 'is not a JSON Pointer such as /tags/0' });
 const operationSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('add'), path: pointer, value: z.json() }),
   z.strictObject({ op: z.literal('replace'), path: pointer, value: z.json() }),

@@ -155,9 +155,9 @@ describe('approvals of old runs', () => {
   };
   /** Between its batches it takes a breath. */
   async function step<R>(work: Promise<R>): Promise<R> {
-    let done = false;
-    const ended = work.finally(() => (done = true));
-    while (!done) {
+    const state = { done: false };
+    const ended = work.finally(() => (state.done = true));
+    while (!state.done) {
       await new Promise((resolve) => setImmediate(resolve));
       await scene.clock.advance(250);
     }

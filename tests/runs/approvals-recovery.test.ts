@@ -192,9 +192,9 @@ describe('while the database is away', () => {
 
 describe('a step that asks twice', () => {
   test('is run three times with one try', async () => {
-    const arc = async (_: JsonObject, { ask }: WorkContext): Promise<WorkResult> => {
+    const arc = async (_: JsonObject, context: WorkContext): Promise<WorkResult> => {
       for (const name of ['first', 'second']) {
-        const answer = await ask({ ...QUESTION, name });
+        const answer = await context.ask({ ...QUESTION, name });
         if (answer.decision === 'pending')
           return { outcome: 'waiting', output: { approvals: [answer.approvalId] }, costMicros: 100_000 };
       }
