@@ -28,7 +28,7 @@ async function execute(context: ModelStepContext): Promise<StepResult> {
     planId: null,
     title,
     summary,
-    subject: subject as JsonObject,
+    subject,
     context: { editable },
     requestedBy,
     ...questionTerms(params),

@@ -23,6 +23,8 @@ const ENDED: readonly string[] = ['completed', 'partial', 'failed', 'aborted', '
 export function agentStateOf(agent: string, step: Pick<StepRow, 'status'> | undefined, ended: boolean): AgentState {
   switch (step?.status) {
     case 'running':
+    // Agents of briefs ask nobody.
+    case 'waiting':
       return agent === AUDIT ? 'auditing' : 'generating';
     case 'completed':
     case 'empty':

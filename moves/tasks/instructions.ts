@@ -1,3 +1,5 @@
+import { HOW_TO_NAME } from '../tools/verify-moves.ts';
+
 /** What planners and critics are told. Ours alone: nothing from a plan, its evidence or the web is ever put in here. */
 
 const lines = (...rules: readonly string[]) => rules.join('\n');
@@ -31,6 +33,7 @@ const MOVES = lines(
   'expected: a KPI of the context, the change that this move alone should make to it in its unit, and the interval of 80 %: low ≤ change ≤ high. It points towards the target.',
   'budget: dollars. All moves together stay within "money.left", those of a phase within its amount in "money.phases".',
   'dependsOn: keys of other moves of your answer or ids of "existing", never in a circle and never one of a later week; of two moves in one week, the one that is waited for has no later priority.',
+  HOW_TO_NAME,
   'hypothesis: “If we do this, then that happens, because …”, resting on evidence.',
   STATEMENTS,
 );

@@ -66,7 +66,7 @@ export interface Endpoint {
   isRepeatable: boolean;
 }
 
-export interface Endpoints {
+interface Endpoints {
   list: readonly Endpoint[];
 }
 
