@@ -10,7 +10,7 @@ import { troubleRecipients } from './recipients.ts';
 export interface ApprovalOccasion extends Occasion {
   approval: Pick<
     ApprovalRow,
-    'id' | 'run_id' | 'title' | 'summary' | 'groups' | 'requested_by' | 'expires_at' | 'on_expiry'
+    'id' | 'run_id' | 'title' | 'summary' | 'groups' | 'requested_by' | 'allow_self' | 'expires_at' | 'on_expiry'
   >;
 }
 
@@ -31,6 +31,7 @@ function messages(kind: 'approval.asked' | 'approval.reminder', occasion: Approv
     summary: printable(approval.summary, 2_000),
     groups: approval.groups.map((group) => oneLine(group)),
     requestedBy: approval.requested_by === null ? null : oneLine(approval.requested_by),
+    allowSelf: approval.allow_self,
     expiresAt: approval.expires_at,
     onExpiry: approval.on_expiry,
   };

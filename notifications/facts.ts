@@ -104,6 +104,8 @@ export type ApprovalFacts = CampaignFacts & {
   /** Whose members decide; empty: everybody may. */
   groups: string[];
   requestedBy: string | null;
+  /** Whether whoever requested it may decide. */
+  allowSelf: boolean;
   expiresAt: Iso;
   /** What becomes of it when nobody decides. */
   onExpiry: 'approved' | 'rejected';

@@ -6,7 +6,8 @@ import { curl, moment } from './phrases.ts';
 export function approvalWanted(kind: 'approval.asked' | 'approval.reminder', facts: ApprovalFacts): Content {
   const until = moment(facts.expiresAt, facts.timezone);
   const who = facts.groups.length > 0 ? `A member of ${facts.groups.join(' or ')}` : 'Somebody';
-  const others = facts.requestedBy === null ? '' : `, but not ${facts.requestedBy}, who requested it`;
+  const others =
+    facts.requestedBy === null || facts.allowSelf ? '' : `, but not ${facts.requestedBy}, who requested it`;
   const decide = (decision: 'approve' | 'reject') =>
     curl(facts, 'POST', ['approvals', facts.approvalId, 'decision'], { decision, by: 'your name', reason: 'why' });
   return {
