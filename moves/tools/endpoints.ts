@@ -66,10 +66,6 @@ export interface Endpoint {
   isRepeatable: boolean;
 }
 
-interface Endpoints {
-  list: readonly Endpoint[];
-}
-
 interface Surroundings {
   origins: OriginPolicy;
   /** What `{{ env.NAME }}` may name. */
