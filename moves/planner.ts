@@ -50,7 +50,8 @@ export class Planner {
   readonly arc: Work = async (params, work) => {
     const { plan: id, request, approval } = params as unknown as ArcParams;
     const plan = id === undefined ? await this.#requested(request as PlanRequest, work) : await this.#plan(id);
-    if (plan.arc_version > 0) {
+    // Its own it may have applied before it broke off.
+    if (plan.arc_version > 0 && !(await this.isBegun(plan, work))) {
       const result = { planId: plan.id, arcVersion: plan.arc_version, note: 'The plan has an arc already.' };
       return { outcome: 'empty', output: result, costMicros: 0 };
     }

@@ -71,7 +71,8 @@ export class PlanningGraph<G extends object, P extends object> {
           return { how: 'waits', approvalId: answer.approvalId, expiresAt: answer.expiresAt, ...this.#cost() };
         input = new Command({ resume: answer });
       } else if (snapshot.createdAt === undefined) input = { revisions: 0 };
-      else if (snapshot.next.length === 0) return this.#outcome(snapshot.values as State);
+      // Not `next`, which leaves out a node whose end is on record while the step after it is not.
+      else if (snapshot.tasks.length === 0) return this.#outcome(snapshot.values as State);
       await this.#graph.invoke(input as Update, config);
       snapshot = await this.#graph.getState(config);
     }

@@ -4,14 +4,19 @@ import type { Records } from '../../database/records.ts';
 import type { ApprovalRow, ArcVersionRow, MoveRow, PivotRow, PlanRow } from '../../database/tables-moves.ts';
 import type { DecisionRow, JsonObject, RunRow, StepRow } from '../../database/tables.ts';
 import type { GenerateRequest, Model } from '../../generation/model.ts';
+import type { Arc } from '../../moves/arc.ts';
+import { evidenceCited } from '../../moves/cited.ts';
+import { type PlanContext, planContextSchema } from '../../moves/context.ts';
 import { DecisionLog } from '../../moves/decisions/decision-log.ts';
 import { planEditChecks } from '../../moves/edit-checks.ts';
-import type { KnownFacts } from '../../moves/evidence.ts';
+import { type KnownFacts, requestEvidence } from '../../moves/evidence.ts';
 import { KpiDesk } from '../../moves/kpi/kpi-desk.ts';
 import { KpiMonitor } from '../../moves/kpi/monitor.ts';
 import { pivotTemplates } from '../../moves/pivots/write-pivot.ts';
+import { PLANS_CAMPAIGN_ID, plansCampaign } from '../../moves/plan-definition.ts';
 import { PlanControl } from '../../moves/plan-control.ts';
 import { makePlanning } from '../../moves/planning.ts';
+import { writeArc } from '../../moves/rules/write-arc.ts';
 import { planningTemplates } from '../../moves/rules/templates.ts';
 import { toolTemplates } from '../../moves/tools/plan-tools.ts';
 import { makeToolbox } from '../../moves/tools/registry.ts';
@@ -269,14 +274,14 @@ export class PlanScene {
 export type Answer = (question: Question) => Verdict | Unanswered;
 
 export const approve: Answer = (question) => verdictOn(question, { decision: 'approved' });
-export const undecided: Answer = ({ name }) => ({
-  approvalId: idOf(name),
+export const undecided: Answer = () => ({
+  approvalId: '',
   decision: 'pending',
   expiresAt: '2026-03-05T09:00:00.000Z',
 });
 
-export const verdictOn = ({ name, subject }: Question, verdict: Partial<Verdict>): Verdict => ({
-  approvalId: idOf(name),
+export const verdictOn = ({ subject }: Question, verdict: Partial<Verdict>): Verdict => ({
+  approvalId: '',
   decision: 'approved',
   by: 'Ben',
   reason: null,
@@ -300,7 +305,7 @@ export function workContext(given: Partial<WorkContext> & { clock: TestClock; mo
   const warnings: string[] = [];
   const work: WorkContext = {
     runId: newId(),
-    campaignId: newId(),
+    campaignId: PLANS_CAMPAIGN_ID,
     stepName: 'arc',
     attempt: 1,
     signal: new AbortController().signal,
@@ -308,11 +313,56 @@ export function workContext(given: Partial<WorkContext> & { clock: TestClock; mo
     onSent: () => undefined,
     ask: async (question) => {
       asked.push(question);
-      return answer(question);
+      return { ...answer(question), approvalId: idOf(`${work.runId}/${work.stepName}/${question.name}`) };
     },
     progress: (facts) => void told.push(facts),
     log: { info: () => undefined, warn: (message) => void warnings.push(message) },
     ...rest,
   };
   return { work, asked, told, warnings };
+}
+
+/** A plan that is on record, as {@link PLAN} has it. */
+export async function planRow(records: Records, changes: Partial<PlanRow> = {}): Promise<PlanRow> {
+  const { name, requestedBy, ...given } = PLAN;
+  const context = planContextSchema.parse(given);
+  const config = plansCampaign() as unknown as JsonObject;
+  await records.insert('campaigns', [{ id: PLANS_CAMPAIGN_ID, name: 'Plans', config }], { conflict: 'ignore' });
+  const [row] = await records.insert('plans', [
+    {
+      id: newId(),
+      workspace: 'default',
+      name: String(name),
+      state: 'planning',
+      context: context as unknown as JsonObject,
+      starts_on: context.startsOn,
+      arc_version: 0,
+      requested_by: String(requestedBy),
+      created_at: NOW,
+      updated_at: NOW,
+      ...changes,
+    },
+  ]);
+  return row as PlanRow;
+}
+
+/** The first arc of a plan, as the offline planner writes it. */
+export async function storeArc(records: Records, { id, context }: PlanRow): Promise<Arc> {
+  const given = context as unknown as PlanContext;
+  const evidence = requestEvidence(given);
+  const arc = writeArc(given, evidence);
+  await records.insert('arc_versions', [
+    {
+      plan_id: id,
+      arc_version: 1,
+      arc,
+      evidence: evidenceCited(arc, evidence) as unknown as JsonObject[],
+      reason: 'So.',
+      approved_by: 'Ben',
+      approval_id: newId(),
+      model: 'rules-v1',
+      created_at: NOW,
+    },
+  ]);
+  return arc;
 }
