@@ -165,6 +165,35 @@ describe('the offline planner', () => {
     }
   });
 
+  test('spends no more than what is left where it is not known whose money is gone', async () => {
+    const arc = await arcOf(sample);
+    // Week 5 belongs to two phases.
+    const existing = [{ id: 'old', week: 5, dependsOn: [], budgetMicros: 17_999_000_000 }];
+    const { moves } = await movesOf(sample, arc, { weeks: [6, 7, 8], existing });
+    expect(moves.reduce((sum, { budget }) => sum + budget, 0)).toBeCloseTo(1);
+  });
+
+  test('spends no more than a phase has left', async () => {
+    const arc = await arcOf(sample);
+    const existing = [{ id: 'old', week: 6, phase: 'growth', dependsOn: [], budgetMicros: 6_299_000_000 }];
+    const { moves } = await movesOf(sample, arc, { weeks: [7, 8], existing });
+    expect(moves.reduce((sum, { budget }) => sum + budget, 0)).toBeCloseTo(1);
+  });
+
+  test('has a move for a phase of few days, too', async () => {
+    const arc = await arcOf(sample);
+    const [first, second, third] = arc.phases as [Phase, Phase, Phase];
+    const phases = [
+      { ...first, endsOn: '2026-03-16' },
+      { ...second, startsOn: '2026-03-17', endsOn: '2026-03-18' },
+      { ...third, startsOn: '2026-03-19' },
+    ];
+    const { moves } = await movesOf(sample, { ...arc, phases });
+    const middle = moves.filter(({ phase }) => phase === 'growth');
+    expect(new Set(middle.map(({ week }) => week))).toEqual(new Set([3]));
+    expect(middle.reduce((sum, { budget }) => sum + budget, 0)).toBeCloseTo(6_300, 0);
+  });
+
   test('gives everybody work, every channel a move and every KPI somebody who moves it', async () => {
     const { moves } = await movesOf(sample, await arcOf(sample));
     expect(new Set(moves.map(({ owner }) => owner))).toEqual(new Set(sample.owners));

@@ -331,6 +331,24 @@ describe('numbers in statements', () => {
     ]);
   });
 
+  test('may be days outside the plan that a cited fact or the context names', () => {
+    const context = { ...sample, objective: 'Be ready for the fair of 2026-09-01.' };
+    const codes = (said: string) =>
+      checkArc({ ...sound, summary: { text: said, facts: ['fair'] } }, { context, evidence: fair }).map(
+        ({ code }) => code,
+      );
+    const fair = [
+      ...evidence,
+      {
+        id: 'fair',
+        text: 'Doors open on 2026-09-03.',
+        source: { kind: 'web' as const, location: 'https://example.com' },
+      },
+    ];
+    expect(codes('The fair is on 2026-09-01, doors open on 2026-09-03.')).toEqual([]);
+    expect(codes('The fair is on 2026-09-02.')).toEqual(['PLAN_NUMBER_UNSUPPORTED']);
+  });
+
   test('of a KPI measured as a ratio may be written as a multiple or a share', () => {
     const [first] = sample.kpis;
     const context = planContextSchema.parse({
