@@ -40,7 +40,7 @@ export interface ApprovalRow {
   /** What was changed on approving: the subject as it then was, and the changes as JSON Patch (RFC 6902). */
   edited_subject: JsonObject | null;
   diff: JsonObject[] | null;
-  /** When the step was given the answer. */
+  /** When the run was woken for the answer or the step was given it; null: it is still to be told. */
   applied_at: Iso | null;
 }
 

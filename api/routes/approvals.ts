@@ -19,7 +19,7 @@ const list = operation({
   method: 'get',
   path: '/api/approvals',
   tag: 'Approvals',
-  summary: 'What people were asked to approve, newest first',
+  summary: 'What people were asked to approve, that of the newest runs first',
   scope: 'read',
   query: z.strictObject({
     ...pageById,

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { recordTypes, SqlRecords } from '../../database/sql.ts';
 import type { AppError } from '../../shared/errors.ts';
 import type { Harness } from '../support/harness.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { quietPool, startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { asks, HOUR_MS, Scene, works } from './approvals-support.ts';
 
 // The embedded database has one connection and can show no race; a server has. Each worker has a pool of its own, as a process has.
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => postgres.stop(), 60_000);
 beforeEach(async () => {
   const { url, records } = await postgres.createDatabase();
-  otherPool = new Pool({ connectionString: url, max: 4, types: recordTypes });
+  otherPool = quietPool({ connectionString: url, max: 4, types: recordTypes });
   scene = await Scene.open(records);
   other = scene.worker('two', { records: new SqlRecords(otherPool, () => otherPool.end()) });
 });
