@@ -154,7 +154,10 @@ export class PlanningGraph<G extends object, P extends object> {
     this.#work.progress({ message: `is revised, for the ${state.revisions === 0 ? 'first' : 'second'} time` });
     const [given, proposal] = this.#typed(state);
     const { findings, critique } = state;
-    const { value, model } = await this.#generate(this.#subject.revise(given, proposal, findings, critique));
+    const request = this.#subject.revise(given, proposal, findings, critique);
+    // Numbered, so that a first revision that changed nothing is not taken from the cache for the second.
+    const input = { ...request.input, revision: state.revisions + 1 };
+    const { value, model } = await this.#generate({ ...request, input });
     await this.#decide(`revise-${state.revisions}`, 'revise', {
       reasoning: remarksInWords(critique, findings),
       confidence: critique.confidence,
