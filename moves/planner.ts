@@ -4,7 +4,7 @@ import { activePlans, findArcVersion, findPlan } from '../database/queries/plans
 import type { PlanRow } from '../database/tables-moves.ts';
 import { derivedId, timeOfId } from '../shared/ids.ts';
 import type { Arc } from './arc.ts';
-import { addDays, ARC_DAYS, ARC_WEEKS, dayOf, weekNumber } from './calendar.ts';
+import { addDays, ARC_DAYS, ARC_WEEKS, dayOf, lastDayOf, weekNumber } from './calendar.ts';
 import type { DecisionRecord, Subject } from './graph/subject.ts';
 import type { ApprovalTerms } from './params.ts';
 import { failedFor, nothingToDo, outcomeOf, type PlanOutcome, settledAll, settledOne } from './plan-outcome.ts';
@@ -91,6 +91,8 @@ export class Planner {
   readonly pivot: Work = async (params, work) => {
     const { always, approval, ...which } = params as unknown as PivotParams;
     return this.forPlans(which, work, async (plan) => {
+      const isOver = dayOf(this.#deps.clock.now()) > lastDayOf(plan.starts_on);
+      if (isOver && !(await this.isBegun(plan, work))) return nothingToDo(plan.id, 'its 90 days are over');
       const { arc, evidence: arcEvidence } = await this.arcOf(plan);
       const statuses = await this.#deps.kpis.status(plan.id);
       const { variance, hash } = await standingOfPlan({ plan, arc, statuses }, this.#deps);

@@ -3,7 +3,7 @@ import { WorkError } from '../moves/work.ts';
 import type { JsonObject } from '../shared/json.ts';
 import type { Micros } from '../shared/money.ts';
 import type { Model } from '../generation/model.ts';
-import { AppError, DatabaseUnavailableError } from '../shared/errors.ts';
+import { AppError, DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import { AskedWatch, LONGEST_WAIT_MS } from './model-errors.ts';
 import { ModelMeter } from './model-meter.ts';
 import { parsedParams } from './step-params.ts';
@@ -41,10 +41,17 @@ function asStepError(error: unknown): unknown {
   return new StepError(code, message, { retryable, costMicros: 0, worked: 'no', cause: error });
 }
 
-/** The failure with what was spent before it. */
+/** The failure with what was spent before it. What nobody foresaw is a fault of ours, of which at least that is known. */
 function withSpent(failure: unknown, { spentMicros, costUnknown }: ModelMeter): unknown {
-  if (!(failure instanceof StepError) || failure.costMicros === null || failure.costMicros >= spentMicros)
-    return failure;
+  if (!(failure instanceof StepError))
+    return new StepError('STEP_CRASHED', messageOf(failure), {
+      costMicros: spentMicros,
+      costUnknown,
+      worked: 'maybe',
+      definite: false,
+      cause: failure,
+    });
+  if (failure.costMicros === null || failure.costMicros >= spentMicros) return failure;
   const { code, message, retryable, output, retryAfterMs } = failure;
   return new StepError(code, message, {
     retryable,

@@ -173,6 +173,10 @@ export class PlanScene {
     return request(this.api.app).post(path).set(headers).send(body);
   }
 
+  patch(path: string, body: object) {
+    return request(this.api.app).patch(path).send(body);
+  }
+
   get(path: string) {
     return request(this.api.app).get(path);
   }
