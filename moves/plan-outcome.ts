@@ -96,6 +96,28 @@ export function settledAll(outcomes: readonly PlanOutcome[]): WorkResult {
   return { outcome: isApplied ? 'completed' : 'empty', output, costMicros };
 }
 
+/** What a step has told of a plan. */
+export interface ToldPlan {
+  planId: string;
+  state: PlanOutcome['state'];
+  code?: string;
+  reason?: string;
+  retryable?: boolean;
+}
+
+/**
+ * What became of a plan, for a step that goes on because people have answered: only what they were asked about is gone on with, since
+ * for more no money is held. Null for that.
+ */
+export function laterOutcome(planId: string, told: readonly ToldPlan[]): PlanOutcome | null {
+  const before = told.find((plan) => plan.planId === planId);
+  if (before === undefined) return nothingToDo(planId, 'it was not planned for when people were asked');
+  const { state, code = '', reason = '', retryable = false } = before;
+  if (state === 'nothing_to_do') return nothingToDo(planId, reason);
+  if (state !== 'failed') return null;
+  return { planId, state, error: new WorkError(code, reason, { retryable }), costMicros: 0 };
+}
+
 function shown(outcome: PlanOutcome): JsonObject {
   const { planId, state } = outcome;
   switch (outcome.state) {
@@ -106,8 +128,11 @@ function shown(outcome: PlanOutcome): JsonObject {
     case 'nothing_to_do':
       return { planId, state, reason: outcome.reason };
     case 'turned_down':
-    case 'failed':
       return { planId, state, code: outcome.error.code, reason: outcome.error.message };
+    case 'failed': {
+      const { code, message, retryable } = outcome.error;
+      return { planId, state, code, reason: message, retryable };
+    }
     default:
       return outcome satisfies never;
   }

@@ -24,6 +24,13 @@ export class RefusedByBudget extends AppError {
   }
 }
 
+/** What an attempt may cost at most. */
+export interface Expected {
+  micros: Micros;
+  /** Whether neither earlier runs nor the definition know better. */
+  isExact: boolean;
+}
+
 /** An attempt that has begun: its row as written, and what is held for it in micro-dollars; null: nothing needed to be. */
 export interface BegunAttempt {
   row: StepRow;
@@ -51,7 +58,7 @@ export class StepBudget {
   /**
    * Writes the beginning of the next attempt and holds its estimate, in one commit, before anything is asked of the engine. Null
    * when there is only money in the way that others hold: that may come back, so it is worth another try a little later.
-   * @param expected what the step may cost at most in micro-dollars, as far as its kind can tell
+   * @param expected what the step may cost at most, as far as its kind can tell
    * @param giveUpAt when that is not worth another try any more, in milliseconds since the epoch
    * @throws {RefusedByBudget}
    */
@@ -59,7 +66,7 @@ export class StepBudget {
     session: RunSession,
     step: StepDefinition,
     row: StepRow,
-    expected: Micros,
+    expected: Expected,
     giveUpAt: number,
   ): Promise<BegunAttempt | null> {
     const { clock, ledger } = this.#deps;
@@ -67,8 +74,10 @@ export class StepBudget {
       if (session.stopping) throw new ServiceStoppingError();
       const begun = beginAttempt(row, iso(clock.now()));
       const request = requestOf(session, step, begun.attempts, expected);
-      refuseTooDear(session, request.amount);
-      const hold = ledger.hold(request);
+      // What people have approved is not refused for money that it does not cost.
+      const isFree = expected.isExact && request.amount === 0;
+      if (!isFree) refuseTooDear(session, request.amount);
+      const hold = isFree ? undefined : ledger.hold(request);
       const answer = await session.begin({
         step: begun,
         event: { type: 'step.started', data: { step: row.name, kind: row.kind, attempt: begun.attempts } },
@@ -157,15 +166,20 @@ export class StepBudget {
   }
 }
 
-function requestOf(session: RunSession, step: StepDefinition, attempt: number, expected = 0): ReservationRequest {
+const NOTHING: Expected = { micros: 0, isExact: false };
+
+function requestOf(session: RunSession, step: StepDefinition, attempt: number, expected = NOTHING): ReservationRequest {
   const { estimatedCost, name } = step;
+  const usual =
+    estimatedCost === undefined
+      ? Math.max(session.history[name] ?? 0, expected.micros)
+      : dollarsToMicros(estimatedCost);
   return {
     key: `${session.id}/${name}/${attempt}`,
     campaign: session.terms,
     runId: session.id,
     stepName: name,
-    amount:
-      estimatedCost === undefined ? Math.max(session.history[name] ?? 0, expected) : dollarsToMicros(estimatedCost),
+    amount: expected.isExact ? expected.micros : usual,
   };
 }
 

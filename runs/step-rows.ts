@@ -19,7 +19,8 @@ export function openStepRow(runId: string, position: number, step: StepDefinitio
     cost_micros: before?.cost_micros ?? 0,
     cost_unknown: before?.cost_unknown ?? false,
     counts: {},
-    output: null,
+    // Of a step that waited for people, what it told of that.
+    output: before?.output ?? null,
     error: null,
     attempt_log: before?.attempt_log ?? [],
     carried_from: null,

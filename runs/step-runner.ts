@@ -143,7 +143,10 @@ export class StepRunner {
     const { clock, model } = this.#deps;
     const giveUpAt = clock.now() + step.timeout;
     const kind = stepKinds[step.kind];
-    const expected = kind?.engine === null ? kind.estimate(call.params, model, call.previous) : 0;
+    const before = session.steps.get(step.name);
+    const waiting = before?.attempt_log.at(-1)?.waited ? (before.output ?? {}) : undefined;
+    const micros = kind?.engine === null ? kind.estimate(call.params, model, call.previous, waiting) : 0;
+    const expected = { micros, isExact: waiting !== undefined };
     for (let told = false; ; told = true) {
       const leave = call.engine ? await this.#placeAt(session, step, call.engine.url) : FREE;
       let begun: BegunAttempt | null = null;

@@ -102,8 +102,11 @@ export function planningStep<T>(spec: PlanningStep<T>): ModelStepKind {
     defaultTimeout: timeout,
     params: spec.params as unknown as z.ZodType<JsonObject>,
     ...(follows ? { follows } : {}),
-    estimate: (params, model) =>
-      estimate === undefined || model.provider === 'rules' ? 0 : estimate(parsedParams(spec.params, params), model),
+    estimate: (params, model, _previous, waiting) => {
+      // What people were asked about is made: to apply it costs nothing.
+      if (estimate === undefined || model.provider === 'rules' || waiting !== undefined) return 0;
+      return estimate(parsedParams(spec.params, params), model);
+    },
     execute: (context) => execute(spec, context),
   };
 }

@@ -206,8 +206,9 @@ export interface ModelStepKind extends KindFacts {
   /**
    * Micro-dollars that one attempt may cost at most, repairs left out. The budget holds no less, unless the campaign gives an
    * `estimatedCost`.
+   * @param waiting of a step that goes on after people have been asked, what it told of that; then the estimate alone counts
    */
-  estimate(params: JsonObject, model: Model, previous: readonly PreviousStep[]): Micros;
+  estimate(params: JsonObject, model: Model, previous: readonly PreviousStep[], waiting?: JsonObject): Micros;
   /** Kinds of which one has to come before: without it there is nothing to do. */
   follows?: readonly string[];
   /** @throws {StepError} */
