@@ -252,7 +252,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     knowledge,
     memory: new SessionMemory({ ...shared, cache }),
     kpis,
-    plans: new PlanControl({ ...shared, runs }),
+    plans: new PlanControl({ ...shared, runs, origins }),
     planKeeper: new PlanKeeper(shared),
     moves: new MoveControl(shared),
     health: { ready: readiness(records, queue, clock) },

@@ -76,7 +76,13 @@ export function parseCampaignText(
     return { file, hash, problems: [{ path: '', message: 'is not UTF-8 text', mend: 'save the file as UTF-8' }] };
   const json = parseJsonText(text);
   if (json.problem) return { file, hash, problems: [json.problem] };
-  const parsed = parseDefinition(json.value, env);
+  let parsed: ReturnType<typeof parseDefinition>;
+  try {
+    parsed = parseDefinition(json.value, env);
+  } catch (error) {
+    // A fault of ours; it keeps no other file from being used.
+    return { file, hash, problems: [{ path: '', message: `could not be checked: ${messageOf(error)}` }] };
+  }
   return parsed.problems ? { file, hash, problems: parsed.problems } : { file, hash, definition: parsed.definition };
 }
 

@@ -3,7 +3,7 @@ import { CHANNELS } from '../generation/artifacts.ts';
 import { factSchema } from '../generation/normalized-brief.ts';
 import { day } from './arc.ts';
 import { isDay, lastDayOf } from './calendar.ts';
-import { kpiSourceSchema } from './kpi/source.ts';
+import { kpiSourceSchema, plainUrl } from './kpi/source.ts';
 import { slug, wording } from './statement.ts';
 
 /** Whom the plan is to reach: an ideal customer profile. */
@@ -37,9 +37,9 @@ const kpiSchema = z.strictObject({
 });
 export type Kpi = z.infer<typeof kpiSchema>;
 
-const researchSchema = z.strictObject({ url: z.url({ protocol: /^https?$/ }), question: wording(500) });
+const researchSchema = z.strictObject({ url: plainUrl, question: wording(500) });
 
-const firstDay = day.refine((first) => isDay(lastDayOf(first)), {
+const firstDay = day.refine((first) => !isDay(first) || isDay(lastDayOf(first)), {
   error: 'is too late: the 90 days go beyond the year 9999',
   params: { mend: 'start earlier' },
 });

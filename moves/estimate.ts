@@ -9,16 +9,21 @@ const CONTEXT_CHARACTERS = 40_000;
 const ROUNDS = 3;
 const BRIEF_CHARACTERS = 8_000;
 
-const nominal = (task: string, tier: 'fast' | 'best', characters: number) => ({
+const nominal = (task: string, tier: 'fast' | 'best', characters: number, maxOutputTokens?: number) => ({
   task,
   tier,
   instructions: '',
   input: { text: 'x'.repeat(characters) },
+  ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
 });
 
-/** At most what planning an arc, moves or a pivot costs, in micro-dollars, for a context of the usual size. */
-export function estimatePlanning(model: Model): Micros {
-  const draft = model.estimate({ ...nominal('plan.arc', 'best', CONTEXT_CHARACTERS), schema: arcSchema });
+/**
+ * What planning an arc, moves or a pivot costs at most, in micro-dollars, for one plan with a context of the usual size; repairs are left out,
+ * and a step for several plans is charged what it really cost.
+ * @param tokens of the answer at most
+ */
+export function estimatePlanning(model: Model, tokens: number): Micros {
+  const draft = model.estimate({ ...nominal('plan.arc', 'best', CONTEXT_CHARACTERS, tokens), schema: arcSchema });
   const critique = model.estimate({ ...nominal('plan.critique', 'fast', CONTEXT_CHARACTERS), schema: arcSchema });
   return ROUNDS * (draft + critique);
 }

@@ -75,6 +75,9 @@ export const pivotParams = z.strictObject({
   always: z.boolean().default(false).meta({
     description: 'Whether a pivot is looked for although no KPI is amber or red.',
   }),
+  requestedBy: wording(200).optional().meta({
+    description: 'Who cannot approve it, unless `approval.allowSelf`; left out: who requested the plan.',
+  }),
   approval,
 });
 

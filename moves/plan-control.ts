@@ -1,5 +1,5 @@
 import type { CampaignDefinition } from '../campaigns/definition.ts';
-import { findPlan } from '../database/queries/plans.ts';
+import { findPlan, pendingApprovals } from '../database/queries/plans.ts';
 import type { Records } from '../database/records.ts';
 import type { PlanRow } from '../database/tables-moves.ts';
 import type { JsonObject } from '../database/tables.ts';
@@ -7,6 +7,7 @@ import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
+import type { OriginPolicy } from '../shared/origins.ts';
 import { addDays, ARC_DAYS, dayOf } from './calendar.ts';
 import type { PlanRequest } from './context.ts';
 import type { ApprovalTerms } from './params.ts';
@@ -30,6 +31,8 @@ export interface PlanControlDependencies {
   clock: Clock;
   runs: PlanRuns;
   config: Pick<Config, 'approvalGroups'>;
+  /** Which addresses may be read. */
+  origins: OriginPolicy;
 }
 
 /** How a plan's work is approved and told of. */
@@ -90,8 +93,7 @@ export class PlanControl {
     await this.#mustBeIdle(plan);
     const campaign = await this.#campaign();
     const { records, clock } = this.#deps;
-    // Before its run, which may say how it ended at once.
-    await notePlanState(records, clock, id, { state: 'planning', state_reason: null, run_id: null });
+    await this.#take(plan);
     try {
       return await this.#startPlanning(plan, campaign, options);
     } catch (error) {
@@ -105,7 +107,10 @@ export class PlanControl {
    * Starts a run that pulls the KPIs of a plan and looks for a pivot.
    * @throws {NotFoundError} @throws {ConflictError} PLAN_NOT_ACTIVE, CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL
    */
-  async pivot(id: string, options: PlanOptions & { always: boolean }): Promise<{ runId: string }> {
+  async pivot(
+    id: string,
+    options: PlanOptions & { always: boolean; requestedBy?: string | undefined },
+  ): Promise<{ runId: string }> {
     const plan = await this.find(id);
     if (plan.state !== 'active')
       throw new ConflictError(
@@ -115,8 +120,8 @@ export class PlanControl {
     this.#checkGroups(options.terms);
     const campaign = await this.#campaign();
     const work = this.#workOf(plan, campaign, options);
-    const definition = pivotDefinition(work, options.always);
-    return this.#deps.runs.start(PLANS_CAMPAIGN_ID, { force: false, definition });
+    const definition = pivotDefinition(work, options);
+    return this.#start(definition);
   }
 
   /**
@@ -127,10 +132,31 @@ export class PlanControl {
     const { records, clock } = this.#deps;
     const plan = await this.find(id);
     if (plan.state === 'planning') await this.#mustBeIdle(plan);
+    await this.#withdrawQuestions(id);
     const patch = { state: 'ended' as const, state_reason: reason, updated_at: iso(clock.now()) };
     const [ended] = await records.update('plans', patch, [{ column: 'id', op: 'eq', value: id }]);
     if (!ended) throw new NotFoundError('plan', id);
     return ended;
+  }
+
+  /** Nobody is to decide on what would take no effect. Whoever waits for the answer goes on with a rejection. */
+  async #withdrawQuestions(planId: string): Promise<void> {
+    const { records, clock } = this.#deps;
+    const at = iso(clock.now());
+    for (const { id } of await pendingApprovals(records, planId))
+      await records.call('decide_approval', {
+        p_id: id,
+        p_state: 'rejected',
+        p_by: null,
+        p_reason: 'The plan was ended.',
+        p_edited: null,
+        p_diff: null,
+        p_at: at,
+      });
+    await records.update('pivots', { state: 'withdrawn', reason: 'The plan was ended.', decided_at: at }, [
+      { column: 'plan_id', op: 'eq', value: planId },
+      { column: 'state', op: 'eq', value: 'proposed' },
+    ]);
   }
 
   /** @throws {NotFoundError} */
@@ -145,12 +171,26 @@ export class PlanControl {
     campaign: CampaignDefinition,
     options: PlanOptions & { assets: boolean },
   ): Promise<{ plan: PlanRow; runId: string }> {
-    const { records, clock, runs } = this.#deps;
+    const { records, clock } = this.#deps;
     const definition = planningDefinition(this.#workOf(plan, campaign, options), options.assets);
-    const { runId } = await runs.start(PLANS_CAMPAIGN_ID, { force: false, definition });
+    const { runId } = await this.#start(definition);
     const patch = { run_id: runId, updated_at: iso(clock.now()) };
     const [updated] = await records.update('plans', patch, [{ column: 'id', op: 'eq', value: plan.id }]);
     return { plan: updated ?? plan, runId };
+  }
+
+  /** @throws {ConflictError} CAMPAIGN_PAUSED, RUN_ACTIVE, RUN_QUEUE_FULL */
+  async #start(definition: CampaignDefinition): Promise<{ runId: string }> {
+    try {
+      return await this.#deps.runs.start(PLANS_CAMPAIGN_ID, { force: false, definition });
+    } catch (error) {
+      if (!(error instanceof ConflictError) || error.code !== 'CAMPAIGN_PAUSED') throw error;
+      const campaign = `/api/campaigns/${PLANS_CAMPAIGN_ID}`;
+      const mend = `see why with GET ${campaign}, and resume it with PUT ${campaign}/resume`;
+      throw new ConflictError(error.code, 'Plans are paused.', [
+        { path: '', message: 'the campaign of all plans is paused', mend },
+      ]);
+    }
   }
 
   #workOf(plan: PlanRow, campaign: CampaignDefinition, { terms, notifications }: PlanOptions) {
@@ -169,7 +209,26 @@ export class PlanControl {
           mend: `write a day from ${first} to ${last}`,
         },
       ]);
+    this.#checkAddresses(request);
     this.#checkGroups(terms);
+  }
+
+  /** What could never be read is told at once. */
+  #checkAddresses({ kpis, research }: PlanRequest): void {
+    const { origins } = this.#deps;
+    const addresses = [
+      ...kpis.map(({ source }, at) => ({
+        path: `kpis[${at}].source.url`,
+        url: source?.type === 'http' ? source.url : null,
+      })),
+      ...research.map(({ url }, at) => ({ path: `research[${at}].url`, url })),
+    ];
+    const problems = addresses.flatMap(({ path, url }) =>
+      url === null || origins.allows(url)
+        ? []
+        : [{ path, message: origins.refusal(url), mend: 'add its origin to ENGINE_ALLOWED_ORIGINS, or leave it out' }],
+    );
+    if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
   }
 
   #checkGroups({ groups }: ApprovalTerms): void {
@@ -188,7 +247,20 @@ export class PlanControl {
     if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
   }
 
-  async #mustBeIdle({ id, run_id: runId }: PlanRow): Promise<void> {
+  /** Before its run, which may say how it ended at once; of several that would plan it, one does. */
+  async #take({ id, version }: PlanRow): Promise<void> {
+    const { records, clock } = this.#deps;
+    const taken = { state: 'planning' as const, state_reason: null, run_id: null, updated_at: iso(clock.now()) };
+    const [row] = await records.update('plans', { ...taken, version: version + 1 }, [
+      { column: 'id', op: 'eq', value: id },
+      { column: 'version', op: 'eq', value: version },
+    ]);
+    if (!row) throw new ConflictError('RUN_NOT_FINISHED', `Plan ${id} is being changed by somebody else; look at it.`);
+  }
+
+  async #mustBeIdle({ id, state, run_id: runId }: PlanRow): Promise<void> {
+    if (runId === null && state === 'planning')
+      throw new ConflictError('RUN_NOT_FINISHED', `The run that plans plan ${id} is about to start; look at the plan.`);
     if (runId === null) return;
     const [run] = await this.#deps.records.select('campaign_runs', {
       columns: ['id', 'status'],

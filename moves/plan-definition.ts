@@ -66,11 +66,15 @@ export function planningDefinition(work: PlanWork, assets: boolean): CampaignDef
 }
 
 /** What the run of a look for a pivot does: the newest readings first. */
-export function pivotDefinition(work: PlanWork, always: boolean): CampaignDefinition {
+export function pivotDefinition(
+  work: PlanWork,
+  { always, requestedBy }: { always: boolean; requestedBy?: string | undefined },
+): CampaignDefinition {
   const { planId: plan, terms } = work;
+  const asked = requestedBy === undefined ? {} : { requestedBy };
   return definition(work, 'Pivot', [
     step('kpis', 'kpis', { plan }, { timeout: PULL_MS, onFailure: 'continue' }),
-    step('pivot', 'pivot', { plan, always, approval: asParams(terms) }),
+    step('pivot', 'pivot', { plan, always, ...asked, approval: asParams(terms) }),
   ]);
 }
 

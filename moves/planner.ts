@@ -1,13 +1,23 @@
 import type { BaseCheckpointSaver } from '@langchain/langgraph';
 import type { Pool } from 'pg';
 import { activePlans, findArcVersion, findPlan } from '../database/queries/plans.ts';
+import { findRun } from '../database/queries/runs.ts';
 import type { PlanRow } from '../database/tables-moves.ts';
 import { derivedId, timeOfId } from '../shared/ids.ts';
 import type { Arc } from './arc.ts';
 import { addDays, ARC_DAYS, ARC_WEEKS, dayOf, lastDayOf, weekNumber } from './calendar.ts';
 import type { DecisionRecord, Subject } from './graph/subject.ts';
 import type { ApprovalTerms } from './params.ts';
-import { failedFor, nothingToDo, outcomeOf, type PlanOutcome, settledAll, settledOne } from './plan-outcome.ts';
+import {
+  failedFor,
+  laterOutcome,
+  nothingToDo,
+  outcomeOf,
+  type PlanOutcome,
+  settledAll,
+  settledOne,
+  type ToldPlan,
+} from './plan-outcome.ts';
 import { insertPlan } from './plan-rows.ts';
 import { notePlanState } from './plan-writes.ts';
 import type { PlanRequest } from './context.ts';
@@ -33,6 +43,7 @@ interface WhichPlans {
   workspace: string;
 }
 
+const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 /** Between two looks for checkpoints that are too old, in milliseconds. */
 const CLEAN_EVERY_MS = 86_400_000;
 
@@ -55,12 +66,14 @@ export class Planner {
       const result = { planId: plan.id, arcVersion: plan.arc_version, note: 'The plan has an arc already.' };
       return { outcome: 'empty', output: result, costMicros: 0 };
     }
-    if (plan.run_id !== work.runId)
+    if (plan.run_id !== work.runId) {
+      await this.#refuseIfPlanned(plan);
       await notePlanState(this.#deps.records, this.#deps.clock, plan.id, {
         state: 'planning',
         state_reason: null,
         run_id: work.runId,
       });
+    }
     try {
       return settledOne(await this.graph(plan, arcSubject({ plan, terms: approval }, this.#deps), work));
     } catch (error) {
@@ -89,7 +102,7 @@ export class Planner {
 
   /** Looks for pivots: of one plan, or of every active one of a workspace. */
   readonly pivot: Work = async (params, work) => {
-    const { always, approval, ...which } = params as unknown as PivotParams;
+    const { always, approval, requestedBy, ...which } = params as unknown as PivotParams;
     return this.forPlans(which, work, async (plan) => {
       const isOver = dayOf(this.#deps.clock.now()) > lastDayOf(plan.starts_on);
       if (isOver && !(await this.isBegun(plan, work))) return nothingToDo(plan.id, 'its 90 days are over');
@@ -101,7 +114,7 @@ export class Planner {
         ? null
         : await noPivotBecause({ variance, hash, before, always }, this.#deps);
       if (reason !== null) return nothingToDo(plan.id, reason);
-      const about = { plan, terms: approval, arc, arcEvidence, variance, rejected: turnedDown(before) };
+      const about = { plan, terms: approval, arc, arcEvidence, variance, rejected: turnedDown(before), requestedBy };
       return this.graph(plan, pivotSubject(about, this.#deps), work);
     });
   };
@@ -136,8 +149,12 @@ export class Planner {
     const today = dayOf(await this.#beginOf(work));
     const window = { from: addDays(today, 1 - ARC_DAYS), to: addDays(today, 7) };
     const plans = await activePlans(this.#deps.records, workspace, window);
+    const told = await this.#toldBefore(work);
     const outcomes: PlanOutcome[] = [];
-    for (const plan of plans) outcomes.push(await this.#attempt(plan, work, task));
+    for (const plan of plans) {
+      const before = told === null ? null : laterOutcome(plan.id, told);
+      outcomes.push(before ?? (await this.#attempt(plan, work, task)));
+    }
     return settledAll(outcomes);
   }
 
@@ -178,6 +195,19 @@ export class Planner {
     return left.filter((week) => weeks.includes(week));
   }
 
+  /** What the step told of each plan when it began to wait for people; null when it has not just waited. */
+  async #toldBefore({ runId, stepName }: Pick<WorkContext, 'runId' | 'stepName'>): Promise<ToldPlan[] | null> {
+    const [step] = await this.#deps.records.select('run_steps', {
+      columns: ['run_id', 'name', 'attempt_log', 'output'],
+      where: [
+        { column: 'run_id', op: 'eq', value: runId },
+        { column: 'name', op: 'eq', value: stepName },
+      ],
+    });
+    if (!step?.attempt_log.at(-2)?.waited) return null;
+    return (step.output?.['plans'] ?? []) as unknown as ToldPlan[];
+  }
+
   /** When the run of a step was made, in milliseconds since the epoch. */
   async #beginOf({ runId }: Pick<WorkContext, 'runId'>): Promise<number> {
     const [run] = await this.#deps.records.select('campaign_runs', {
@@ -209,6 +239,13 @@ export class Planner {
     return plan;
   }
 
+  /** Two runs that plan one plan would ask people twice about the same. @throws {WorkError} PLAN_CHANGED */
+  async #refuseIfPlanned({ id, run_id: runId }: PlanRow): Promise<void> {
+    const run = runId === null ? undefined : await findRun(this.#deps.records, runId);
+    if (run && LIVE.has(run.status))
+      throw new WorkError('PLAN_CHANGED', `Run ${run.id} plans plan ${id} already; wait for it, or cancel it.`);
+  }
+
   async #active(id: string): Promise<PlanRow> {
     const plan = await this.#plan(id);
     if (plan.arc_version === 0) throw notActive(plan);
@@ -234,6 +271,7 @@ interface ArcParams {
 
 interface PivotParams extends WhichPlans {
   always: boolean;
+  requestedBy?: string;
   approval: ApprovalTerms;
 }
 

@@ -1,5 +1,6 @@
 import { estimatePlanning } from '../moves/estimate.ts';
 import { movesParams } from '../moves/params.ts';
+import { MOVES_TOKENS } from '../moves/tasks/requests.ts';
 import { planningStep } from './planning-step.ts';
 
 export const moves = planningStep({
@@ -8,5 +9,5 @@ export const moves = planningStep({
     'Breaks the approved arc of a plan down into moves, packets of a week. People approve them before they take effect.',
   params: movesParams,
   timeout: 300_000,
-  estimate: (_params, model) => estimatePlanning(model),
+  estimate: (_params, model) => estimatePlanning(model, MOVES_TOKENS.most),
 });

@@ -1,5 +1,6 @@
 import { estimatePlanning } from '../moves/estimate.ts';
 import { pivotParams } from '../moves/params.ts';
+import { ARC_TOKENS } from '../moves/tasks/requests.ts';
 import { planningStep } from './planning-step.ts';
 
 export const pivot = planningStep({
@@ -8,5 +9,5 @@ export const pivot = planningStep({
     'Looks at how a plan does, and where it falls short proposes another arc. People approve it before it takes effect.',
   params: pivotParams,
   timeout: 300_000,
-  estimate: (_params, model) => estimatePlanning(model),
+  estimate: (_params, model) => estimatePlanning(model, ARC_TOKENS),
 });

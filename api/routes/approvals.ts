@@ -25,13 +25,13 @@ const list = operation({
     ...pageById,
     state: approvalState.optional(),
     kind: shortText(60).optional(),
-    run: uuid.optional(),
-    campaign: uuid.optional(),
-    plan: uuid.optional(),
+    runId: uuid.optional(),
+    campaignId: uuid.optional(),
+    planId: uuid.optional(),
   }),
   answers: { 200: { description: 'One page.', schema: approvalList } },
   async handle({ query }, { records }) {
-    const { limit, cursor: after, state, kind, run: runId, campaign: campaignId, plan: planId } = query;
+    const { limit, cursor: after, state, kind, runId, campaignId, planId } = query;
     const page = await listApprovals(records, { limit, after, state, kind, runId, campaignId, planId });
     const body: z.infer<typeof approvalList> = {
       success: true,

@@ -31,7 +31,7 @@ const linksOf = (planId: string, runId: string): z.infer<typeof links> => ({
   self: `/api/plans/${planId}`,
   timeline: `/api/plans/${planId}/timeline`,
   run: `/api/runs/${runId}`,
-  approvals: `/api/approvals?plan=${planId}`,
+  approvals: `/api/approvals?planId=${planId}`,
 });
 
 const located = z.object({ Location: z.string().meta({ description: 'Path of the plan.' }) });
@@ -188,13 +188,17 @@ const startPivot = operation({
     approval: approvalTerms,
     notify,
     always: z.boolean().default(false).meta({ description: 'Look for a pivot although no KPI is amber or red.' }),
+    requestedBy: shortText(200).optional().meta({
+      description: 'Who cannot approve it; left out: who requested the plan.',
+    }),
   }),
   bodyOptional: true,
   answers: { 202: { description: 'The run has begun.', schema: pivotStarted } },
   failures: { 409: ['PLAN_NOT_ACTIVE', ...STARTING] },
   async handle({ params, body }, { plans }) {
-    const { approval: terms, notify: told, always } = body;
-    const { runId } = await plans.pivot(params.id, { terms, always, notifications: notificationsOf(told) });
+    const { approval: terms, notify: told, always, requestedBy } = body;
+    const notifications = notificationsOf(told);
+    const { runId } = await plans.pivot(params.id, { terms, always, requestedBy, notifications });
     const { run, approvals } = linksOf(params.id, runId);
     const answer: z.infer<typeof pivotStarted> = { success: true, runId, links: { run, approvals } };
     return { status: 202, body: answer };

@@ -8,9 +8,10 @@ import {
   type PivotRow,
   type PlanRow,
 } from '../../database/tables-moves.ts';
-import type { RunRow } from '../../database/tables.ts';
+import type { JsonObject, RunRow } from '../../database/tables.ts';
 import { arcSchema } from '../../moves/arc.ts';
 import { lastDayOf } from '../../moves/calendar.ts';
+import { withoutQuery } from '../../moves/kpi/source.ts';
 import { approvalTermsSchema } from '../../moves/params.ts';
 import type { PlanNotifications } from '../../moves/plan-definition.ts';
 import { anyObject, count, time } from './common.ts';
@@ -159,7 +160,7 @@ export function presentPlan({ row, run, versions, approvals, moves }: PlanParts)
   const current = versions.find((version) => version.arc_version === row.arc_version);
   return {
     ...presentPlanSummary(row, run),
-    context: row.context,
+    context: shownContext(row.context),
     arc: (current?.arc ?? null) as z.infer<typeof planDetail>['arc'],
     versions: versions.map((version) => ({
       version: version.arc_version,
@@ -178,6 +179,15 @@ export function presentPlan({ row, run, versions, approvals, moves }: PlanParts)
     })),
     moves: states,
   };
+}
+
+/** The context as it was given, without what stands in the queries of addresses: keys may. */
+function shownContext(context: JsonObject): JsonObject {
+  return JSON.parse(
+    JSON.stringify(context, (key, value: unknown) =>
+      key === 'url' && typeof value === 'string' && value.includes('?') ? `${withoutQuery(value)}?…` : value,
+    ),
+  ) as JsonObject;
 }
 
 export function presentArcVersion(row: ArcVersionRow): z.infer<typeof arcVersion> {

@@ -29,9 +29,23 @@ const authorization = wording(500)
   .optional()
   .meta({ description: 'The header of that name, such as `Bearer {{ env.KPI_TOKEN }}`.' });
 
+/** An address without a user and a password, which would be stored and shown. */
+export const plainUrl = z.url({ protocol: /^https?$/ }).refine(
+  (text) => {
+    const url = URL.parse(text);
+    return url === null || (url.username === '' && url.password === '');
+  },
+  { error: 'holds a user or a password', params: { mend: 'leave them out; KPIs take `authorization` by reference' } },
+);
+
 const csvSource = z.strictObject({
   type: z.literal('csv'),
-  file: wording(500).meta({ description: 'Path below KPI_DIR.' }),
+  file: wording(500)
+    .refine((file) => !/^([/\\]|[a-z]:)/i.test(file) && !file.split(/[/\\]/).includes('..'), {
+      error: 'leads out of KPI_DIR',
+      params: { mend: 'write a path below KPI_DIR, such as leads.csv' },
+    })
+    .meta({ description: 'Path below KPI_DIR.' }),
   value: wording(100).default('value').meta({ description: 'Name of the column with the value.' }),
   date: wording(100).default('date').meta({ description: 'Name of the column with the day or time.' }),
   where: which,
@@ -43,7 +57,7 @@ export type CsvSource = z.infer<typeof csvSource>;
 
 const httpSource = z.strictObject({
   type: z.literal('http'),
-  url: z.url({ protocol: /^https?$/ }).meta({ description: 'Within ENGINE_ALLOWED_ORIGINS.' }),
+  url: plainUrl.meta({ description: 'Within ENGINE_ALLOWED_ORIGINS.' }),
   value: jsonPath.meta({
     description: 'JSONPath (RFC 9535) of the value, such as $.data.leads; of several with `date`.',
   }),

@@ -110,17 +110,22 @@ export function varianceOf(input: VarianceInput): Variance {
   };
 }
 
+/** What is only planned, or dropped, tells nothing of how a plan does; weekly planning replaces such moves. */
+const BEGUN: ReadonlySet<MoveState> = new Set(['in_progress', 'blocked', 'done']);
+
 /**
- * SHA-256, in hex, of what a pivot rests on: the arc's version, the newest values and colours of the KPIs, the states of the
- * moves. The same evidence gives the same hash, on whatever day it is looked at.
+ * SHA-256, in hex, of what a pivot rests on: the newest values and colours of the KPIs, and the moves that people have begun, with their
+ * states. The same evidence gives the same hash, on whatever day it is looked at, and whichever version the arc has.
  */
-export function evidenceHash({ kpis, moves }: Variance, arcVersion: number): string {
+export function evidenceHash({ kpis, moves }: Variance): string {
   const byName = (a: unknown[], b: unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
   // Lists only: JSON writes them in one way.
   const evidence = [
-    arcVersion,
     kpis.map(({ kpi, value, colour }) => [kpi, value, colour]).toSorted(byName),
-    moves.map(({ id, state }) => [id, state]).toSorted(byName),
+    moves
+      .filter(({ state }) => BEGUN.has(state))
+      .map(({ id, state }) => [id, state])
+      .toSorted(byName),
   ];
   return createHash('sha256').update(JSON.stringify(evidence)).digest('hex');
 }

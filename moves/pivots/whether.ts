@@ -6,6 +6,8 @@ import type { Variance } from './variance.ts';
 
 const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 const TURNED_DOWN: ReadonlySet<string> = new Set(['rejected', 'expired']);
+/** What was approved has to show an effect before anybody is asked again. */
+const DECIDED: ReadonlySet<string> = new Set(['approved', ...TURNED_DOWN]);
 
 interface Situation {
   variance: Variance;
@@ -24,7 +26,7 @@ export async function noPivotBecause(
 ): Promise<string | null> {
   const wanting = variance.kpis.filter(({ colour }) => colour === 'red' || colour === 'amber');
   if (wanting.length === 0 && !always) return 'no KPI is amber or red';
-  const same = before.find(({ state, evidence_hash: its }) => TURNED_DOWN.has(state) && its === hash);
+  const same = before.find(({ state, evidence_hash: its }) => DECIDED.has(state) && its === hash);
   if (same) return `pivot ${same.id} was ${same.state} on the same evidence`;
   const proposed = before.filter(({ state }) => state === 'proposed');
   for (const pivot of proposed) if (await isAwaited(pivot, deps)) return `pivot ${pivot.id} waits for a decision`;

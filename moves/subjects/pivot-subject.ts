@@ -34,6 +34,8 @@ interface PivotOf extends SubjectOf {
   /** What the pivot answers. */
   variance: Variance;
   rejected: PivotGiven['rejected'];
+  /** Who asked for it, where that is not who requested the plan. */
+  requestedBy?: string | undefined;
 }
 
 /** What a pivot is planned from, with the version of the arc that it changes. */
@@ -47,7 +49,7 @@ export async function standingOfPlan(
   const moves = await movesOfPlan(records, plan.id);
   const today = dayOf(clock.now());
   const variance = varianceOf({ context: contextOf(plan), arc, moves, statuses, today });
-  return { variance, hash: evidenceHash(variance, plan.arc_version) };
+  return { variance, hash: evidenceHash(variance) };
 }
 
 /** The pivots that were proposed for a plan lately, newest first. */
@@ -57,7 +59,7 @@ export async function pivotsBefore(planId: string, { records }: Pick<SubjectDeps
 
 /** A pivot of a plan: another arc from here on. */
 export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, PivotProposal> {
-  const { plan, terms, arc, arcEvidence, variance, rejected } = about;
+  const { plan, terms, arc, arcEvidence, variance, rejected, requestedBy } = about;
   const { records, clock } = deps;
   const settle = (work: Pick<WorkContext, 'runId'>, verdict: Verdict, patch: Partial<PivotRow>) =>
     records.update('pivots', { ...patch, ...decided(verdict, iso(clock.now())) }, [
@@ -87,7 +89,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
         state: 'proposed',
         proposal,
         variance: given.variance as unknown as JsonObject,
-        evidence_hash: evidenceHash(given.variance, given.fromVersion),
+        evidence_hash: evidenceHash(given.variance),
         run_id: work.runId,
         created_at: iso(clock.now()),
       };
@@ -98,7 +100,7 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
       summary: summaryOf(proposal, given.arcBefore),
       subject: proposal,
       context: questionContext(plan, critique, given),
-      requestedBy: null,
+      requestedBy: requestedBy ?? plan.requested_by,
       ...questionTerms(terms),
     }),
     async apply(given, proposal, verdict, writer, work) {
@@ -134,10 +136,10 @@ export function pivotSubject(about: PivotOf, deps: SubjectDeps): Subject<Given, 
     async reject(_given, _proposal, verdict, work) {
       await settle(work, verdict, { state: verdict.decision === 'expired' ? 'expired' : 'rejected' });
     },
-    evidenceOf: ({ evidence, variance: now, fromVersion }) => ({
+    evidenceOf: ({ evidence, variance: now }) => ({
       facts: evidence.map(({ id }) => id),
       digest: evidenceDigest(evidence),
-      hash: evidenceHash(now, fromVersion),
+      hash: evidenceHash(now),
       colour: now.colour,
     }),
   };

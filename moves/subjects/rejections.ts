@@ -14,13 +14,13 @@ export async function rejections(
   { records }: { records: Records },
 ): Promise<Evidence[]> {
   const rows = await records.select('approvals', {
-    columns: ['id', 'reason'],
+    columns: ['id', 'reason', 'decided_at'],
     where: [
       { column: 'plan_id', op: 'eq', value: planId },
       { column: 'kind', op: 'eq', value: kind },
       { column: 'state', op: 'eq', value: 'rejected' },
     ],
-    order: [{ column: 'id', descending: true }],
+    order: [{ column: 'decided_at', descending: true }],
     limit: MOST,
   });
   return rows.map(({ id, reason }) => ({

@@ -14,9 +14,9 @@ interface Objections {
 }
 
 /** Tokens of an answer: an arc of six phases and forty milestones fits, thoughts included. */
-const ARC_TOKENS = 16_384;
+export const ARC_TOKENS = 16_384;
 /** Of moves: thoughts, then the four moves of each week. */
-const MOVES_TOKENS = { base: 8_192, week: 3_072, most: 49_152 } as const;
+export const MOVES_TOKENS = { base: 8_192, week: 3_072, most: 49_152 } as const;
 
 const movesTokens = (weeks: readonly number[]) =>
   Math.min(MOVES_TOKENS.most, MOVES_TOKENS.base + MOVES_TOKENS.week * weeks.length);

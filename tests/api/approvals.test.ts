@@ -194,13 +194,13 @@ describe('GET /api/approvals', () => {
     expect((await list('state=pending')).ids).toEqual([third.id, second.id]);
     expect((await list('state=pending&limit=1')).ids).toEqual([third.id]);
     expect((await list('kind=arc')).ids).toEqual([third.id]);
-    expect((await list(`run=${second.run_id}`)).ids).toEqual([second.id]);
-    expect((await list(`campaign=${second.campaign_id}&state=pending`)).ids).toEqual([second.id]);
-    expect((await list(`plan=${plan}`)).ids).toEqual([third.id]);
-    expect((await list(`plan=${newId()}`)).ids).toEqual([]);
+    expect((await list(`runId=${second.run_id}`)).ids).toEqual([second.id]);
+    expect((await list(`campaignId=${second.campaign_id}&state=pending`)).ids).toEqual([second.id]);
+    expect((await list(`planId=${plan}`)).ids).toEqual([third.id]);
+    expect((await list(`planId=${newId()}`)).ids).toEqual([]);
   });
 
-  test.each(['state=open', 'run=1', 'campaign=x', 'plan=x', 'limit=0', 'cursor=x', 'status=pending'])(
+  test.each(['state=open', 'runId=1', 'campaignId=x', 'planId=x', 'limit=0', 'cursor=x', 'status=pending'])(
     'answers 400 to %s',
     async (query) => {
       expect((await list(query)).status).toBe(400);

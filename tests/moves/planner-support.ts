@@ -165,7 +165,7 @@ export class PlanScene {
     });
     const { runs, events, approvals } = this.harness;
     const { config, kpis } = this.parts;
-    const plans = new PlanControl({ records, clock, config, runs });
+    const plans = new PlanControl({ records, clock, config, runs, origins: originPolicy(config) });
     this.api = makeApi(records, { plans, runs, events, approvals, kpis, config, clock });
   }
 

@@ -71,7 +71,7 @@ export class KilledService {
 
   async approvals(planId: string, state = ''): Promise<Approval[]> {
     const query = state === '' ? '' : `&state=${state}`;
-    return (await this.get(`/api/approvals?plan=${planId}&limit=200${query}`))['approvals'] as unknown as Approval[];
+    return (await this.get(`/api/approvals?planId=${planId}&limit=200${query}`))['approvals'] as unknown as Approval[];
   }
 
   /** Waits until people are asked, of one kind. */

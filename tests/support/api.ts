@@ -104,6 +104,7 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
     memory: new SessionMemory({ records, clock, events }),
     kpis: new KpiDesk({ records, clock }),
     plans: new PlanControl({
+      origins: environment.origins,
       records,
       clock,
       config,
