@@ -90,6 +90,5 @@ function whyNotPlanned(plan: Planned, runs: ReadonlyMap<string, Run>, nowMs: num
   const run = runs.get(plan.run_id);
   if (!run) return isOld ? `Its run ${plan.run_id} is not kept any more.` : null;
   if (!OVER.has(run.status)) return null;
-  const reason = run.status_reason === null ? '' : `: ${run.status_reason}`;
-  return `Its run ${run.status === 'cancelled' ? 'was' : 'ended'} ${run.status}${reason}`;
+  return run.status_reason ?? `The run that planned it is ${run.status}.`;
 }

@@ -202,7 +202,7 @@ describe('an arc of a model that', () => {
     expect(run['total_cost']).toBeGreaterThan(0);
     await service.now.until(async () => (await service.plan(plan.id))['state'] === 'failed');
     expect(await service.plan(plan.id)).toMatchObject({
-      stateReason: expect.stringContaining('Its run ended failed'),
+      stateReason: expect.stringContaining('Step arc failed'),
       arcVersion: 0,
     });
     expect(await service.approvals(plan.id)).toEqual([]);

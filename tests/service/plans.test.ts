@@ -154,13 +154,13 @@ describe('a plan of the sample context, whose service is killed between every tw
     await killed.kill();
     expect(await killed.get(`/api/plans/${id}/kpis`)).toMatchObject({ kpis: [{ colour: 'red' }, { colour: 'green' }] });
     expect(await killed.plan(id)).toMatchObject({ arcVersion: 1 });
-    await killed.decide(pivot.id, 'nora');
+    await killed.decide(pivot.id, 'ben');
     await killed.kill();
     expect(await killed.run(pivotRun)).toMatchObject({ status: 'completed' });
     await killed.kill();
 
     const { version } = (await killed.get(`/api/plans/${id}/versions/2`)) as { version: JsonObject };
-    expect(version).toMatchObject({ approvedBy: 'nora', runId: pivotRun, writtenBy: 'rules-v1' });
+    expect(version).toMatchObject({ approvedBy: 'ben', runId: pivotRun, writtenBy: 'rules-v1' });
     expect(version['changes']).toEqual(
       expect.arrayContaining([expect.stringMatching(/^Channel email: budget share 45 % → \d+ %$/)]),
     );
@@ -236,9 +236,8 @@ describe('a plan whose service is killed at any instant', () => {
       expect(there.length).toBeLessThanOrEqual(1);
       if (answer !== null) expect(there).toHaveLength(1);
       const [plan] = there as { id: string; runId: string | null }[];
-      if (!plan) continue;
-      // Without a run it was left between two writes; whoever asked starts it.
-      if (plan.runId === null) await killed.post(`/api/plans/${plan.id}/replan`, {});
+      // Without a run it was left between two writes, and whoever asked has no answer: it is failed after a while.
+      if (!plan || plan.runId === null) continue;
       await killed.asked(plan.id, 'arc');
       expect(await killed.approvals(plan.id)).toHaveLength(1);
     }
