@@ -54,7 +54,7 @@ const step = z
     kind: z.string(),
     effect: z.enum(['repeatable', 'once']),
     status: z.enum(['running', 'waiting', 'completed', 'empty', 'failed', 'unknown', 'skipped', 'cancelled']),
-    attempts: count,
+    attempts: count.meta({ description: 'How often it was begun, after the answers of people too.' }),
     started_at: time.nullable(),
     completed_at: time.nullable(),
     cost: dollars,
