@@ -274,7 +274,13 @@ describe('a weekly step over all plans of a workspace', () => {
       [two, 'waiting'],
     ]);
     expect(first.step.cost_micros).toBe(10_000 + 100 + 20_000);
-    await scene.decide(two);
+    const failed = scene.harness.next('step.attempt_failed');
+    const decided = scene.decide(two);
+    await failed;
+    expect((await inWeek(two, 2)).some((move) => move.run_id === runId)).toBe(true);
+    await scene.clock.untilSleeping();
+    await scene.clock.advance(1_000);
+    await decided;
     expect((await planStep(runId)).plans.map(({ state }) => state)).toEqual(['waiting', 'applied']);
     await scene.decide(one);
     const last = await planStep(runId);
@@ -373,6 +379,48 @@ describe('what planning costs', () => {
     expect([refused.status, refused.errors[0]?.code]).toEqual(['aborted', 'BUDGET_EXCEEDED']);
     expect(model.requests).toHaveLength(before);
     expect((await scene.get(`/api/plans/${planId}`)).body.plan).toMatchObject({ state: 'failed', arcVersion: 0 });
+  });
+});
+
+describe('money that is spent by the time that people decide', () => {
+  const limited = (daily: number, step: JsonObject) => campaign(step, { budget: { daily } });
+
+  test('keeps nothing from taking effect that they approve', async () => {
+    const { planId } = await scene.active();
+    const runId = await run(await limited(0.13, { engine: 'moves', params: { plan: planId, weeks: [2] } }));
+    expect((await planStep(runId)).step.cost_micros).toBe(20_000);
+    await scene.decide(planId);
+    expect((await planStep(runId)).status).toBe('completed');
+  });
+
+  test('is needed again for what failed besides, but first that takes effect', async () => {
+    const [one, two] = [(await scene.active()).planId, (await scene.active()).planId];
+    model.script['plan.moves'] = [new ModelError('MODEL_UNAVAILABLE', 'away', { retryable: true }), written];
+    const runId = await run(await limited(0.13, { engine: 'moves', params: { weeks: 'next' } }));
+    expect((await planStep(runId)).plans.map(({ state }) => state)).toEqual(['failed', 'waiting']);
+    const failed = scene.harness.next('step.attempt_failed');
+    const decided = scene.decide(two);
+    await failed;
+    await scene.clock.untilSleeping();
+    await scene.clock.advance(1_000);
+    await decided;
+    const { status, step } = await planStep(runId);
+    expect([status, step.cost_micros]).toEqual(['aborted', 20_000]);
+    const made = async (planId: string) => (await scene.moves(planId)).some((move) => move.run_id === runId);
+    expect([await made(one), await made(two)]).toEqual([false, true]);
+  });
+
+  test('is not spent on plans that come while people think', async () => {
+    const { planId } = await scene.active();
+    const runId = await run(await limited(0.13, { engine: 'moves', params: { weeks: 'next' } }));
+    const other = (await scene.active()).planId;
+    await scene.decide(planId);
+    const { status, plans, step } = await planStep(runId);
+    expect([status, step.cost_micros]).toEqual(['completed', 20_000]);
+    expect(plans.map(({ planId: id, state }) => [id, state])).toEqual([
+      [planId, 'applied'],
+      [other, 'nothing_to_do'],
+    ]);
   });
 });
 
