@@ -201,6 +201,10 @@ describe('the validation of moves', () => {
     ]);
   });
 
+  test('tells a circle once, however often a dependency is named', () => {
+    expect(found((first) => (first.dependsOn = ['ask', 'ask']))).toEqual(['PLAN_DEPENDENCY_CYCLE moves[0].dependsOn']);
+  });
+
   test('leaves alone a circle among moves that exist', () => {
     const existing = ['a', 'b'].map((id) => ({ id, week: 1, dependsOn: id === 'a' ? ['b'] : ['a'], budgetMicros: 0 }));
     expect(found((first) => (first.dependsOn = ['a']), { existing })).toEqual([]);
