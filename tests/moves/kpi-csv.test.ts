@@ -30,7 +30,9 @@ async function read(content: string | Buffer, change: Partial<CsvSource> = {}) {
 }
 
 function readFrom(file: string, change: Partial<CsvSource> = {}, signal = new AbortController().signal) {
-  const source = kpiSourceSchema.parse({ type: 'csv', file, ...change }) as CsvSource;
+  const given = { type: 'csv', file, ...change };
+  // A path that the schema refuses: the connector does so by itself, too.
+  const source = (kpiSourceSchema.safeParse(given).data ?? { value: 'value', date: 'date', ...given }) as CsvSource;
   return csvConnector(root).read(source, { kpi: 'leads', signal, clock: new TestClock() });
 }
 
@@ -181,6 +183,7 @@ describe('a CSV file is refused', () => {
     '/etc/passwd',
     './../kpis/../secret.csv',
   ])('when its path is %j', async (file) => {
+    expect(kpiSourceSchema.safeParse({ type: 'csv', file }).success).toBe(false);
     expect(await refusal(readFrom(file))).toMatchObject({ code: 'KPI_SOURCE_FORBIDDEN', retryable: false });
   });
 

@@ -41,7 +41,9 @@ const serveJson = (body: unknown) =>
   serve((_, response) => response.end(typeof body === 'string' ? body : JSON.stringify(body)));
 
 function read(source: Partial<HttpSource>, access: Partial<HttpAccess> = {}, signal = new AbortController().signal) {
-  const parsed = kpiSourceSchema.parse({ type: 'http', value: '$.leads', ...source }) as HttpSource;
+  const given = { type: 'http', value: '$.leads', ...source };
+  // An address that the schema refuses: the connector does so by itself, too.
+  const parsed = (kpiSourceSchema.safeParse(given).data ?? given) as HttpSource;
   return httpConnector({ origins: LOCAL, references: {}, timeoutMs: 5_000, ...access }).read(parsed, {
     kpi: 'leads',
     signal,
