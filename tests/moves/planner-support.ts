@@ -3,7 +3,7 @@ import request from 'supertest';
 import type { Records } from '../../database/records.ts';
 import type { ApprovalRow, ArcVersionRow, MoveRow, PivotRow, PlanRow } from '../../database/tables-moves.ts';
 import type { DecisionRow, JsonObject, RunRow, StepRow } from '../../database/tables.ts';
-import type { GenerateRequest, Model } from '../../generation/model.ts';
+import type { Generated, GenerateRequest, Model, ModelCall } from '../../generation/model.ts';
 import type { Arc } from '../../moves/arc.ts';
 import { evidenceCited } from '../../moves/cited.ts';
 import { type PlanContext, planContextSchema } from '../../moves/context.ts';
@@ -75,10 +75,21 @@ export const written = ({ task, input }: Pick<GenerateRequest<unknown>, 'task' |
 
 /** A hosted model that plans as the offline templates do, unless it is scripted otherwise. */
 export class PlanningModel extends ScriptedModel {
+  /** Fails single requests, whatever is scripted. */
+  failFor: (request: GenerateRequest<unknown>) => Error | null = () => null;
+
   constructor(script: Record<string, Act[]> = {}) {
     super();
     for (const task of Object.keys(planning)) this.script[task] = [written];
     Object.assign(this.script, script);
+  }
+
+  override async generate<T>(wanted: GenerateRequest<T>, call: ModelCall): Promise<Generated<T>> {
+    const failure = this.failFor(wanted);
+    if (failure === null) return super.generate(wanted, call);
+    this.requests.push(wanted);
+    call.onSent?.();
+    throw failure;
   }
 
   /** How often a task was asked for, its revisions told apart from it. */
