@@ -1,5 +1,7 @@
 import type { Model } from '../generation/model.ts';
-import { socialSchema } from '../generation/artifacts.ts';
+import { type Artifact, socialSchema } from '../generation/artifacts.ts';
+import { estimateAudit } from '../generation/audit/estimate.ts';
+import { normalizedBriefSchema } from '../generation/normalized-brief.ts';
 import type { Micros } from '../shared/money.ts';
 import { arcSchema } from './arc.ts';
 
@@ -8,6 +10,10 @@ const CONTEXT_CHARACTERS = 40_000;
 /** A draft and two revisions, and a critique of each. */
 const ROUNDS = 3;
 const BRIEF_CHARACTERS = 8_000;
+
+function filler(characters: number): string {
+  return 'word '.repeat(characters / 5).trim();
+}
 
 const nominal = (task: string, tier: 'fast' | 'best', characters: number, maxOutputTokens?: number) => ({
   task,
@@ -28,9 +34,26 @@ export function estimatePlanning(model: Model, tokens: number): Micros {
   return ROUNDS * (draft + critique);
 }
 
-/** At most what the assets of so many moves cost, in micro-dollars: each is written once, with both models asked. */
+/** A brief and what was written for it, of the usual size; how many questions the judge asks depends on both. */
+const ASKED = normalizedBriefSchema.parse({
+  objective: filler(600),
+  audience: filler(600),
+  product: filler(1_500),
+  tone: 'plain and friendly',
+  facts: Array.from({ length: 6 }, (_, at) => ({ id: `fact-${at + 1}`, text: filler(300) })),
+});
+const WRITTEN: Artifact = {
+  id: '',
+  kind: 'copy',
+  content: { headline: filler(80), body: filler(2_000), callToAction: filler(40) },
+};
+
+/**
+ * What the assets of so many moves cost at most, in micro-dollars: each is written once, with both models asked, and judged once; repairs
+ * and what is asked again are left out.
+ */
 export function estimateAssets(moves: number, model: Model): Micros {
   const of = (tier: 'fast' | 'best') =>
     model.estimate({ ...nominal('brief.social', tier, BRIEF_CHARACTERS), schema: socialSchema });
-  return moves * (of('best') + of('fast'));
+  return moves * (of('best') + of('fast') + estimateAudit(ASKED, [WRITTEN], model));
 }
