@@ -7,6 +7,7 @@ import type { JsonObject } from '../../database/tables.ts';
 import { type MailCatcher, startMailCatcher } from '../../sandbox/mail-catcher.ts';
 import { SAMPLE_CONTEXT, sampleContext } from '../../sandbox/sample-context.ts';
 import { PROJECT_ROOT } from '../../shared/config.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { Service, temporaryFolder } from '../support/service.ts';
 import { expectWellFormed } from '../support/xml.ts';
 import { KilledService, repeated } from './plans-support.ts';
@@ -15,15 +16,19 @@ const TEAM = 'team@example.com';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let mail: MailCatcher;
+/** A server of its own: the embedded database takes seconds to open, and here it would be opened again and again. */
+let postgres: TestPostgres;
 let killed: KilledService;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
   mail = await startMailCatcher();
-}, 30_000);
+  postgres = await startPostgres();
+}, 60_000);
 
 afterAll(async () => {
   await mail?.close();
+  await postgres?.stop();
   await folder.remove();
 }, 30_000);
 
@@ -31,7 +36,8 @@ afterEach(async () => {
   await killed?.end();
 });
 
-const environment = (name: string): Record<string, string> => ({
+const environment = async (name: string): Promise<Record<string, string>> => ({
+  DATABASE_URL: (await postgres.createDatabase()).url,
   DATA_DIR: join(folder.path, name),
   KPI_DIR: join(folder.path, name, 'kpis'),
   CAMPAIGNS_DIR: join(folder.path, 'none'),
@@ -81,19 +87,23 @@ async function expectOnce(planId: string, runs: readonly string[]): Promise<void
     expect((await killed.eventsOf(runId)).filter((type) => type === 'run.finished')).toHaveLength(1);
 }
 
+/** Each of these messages is on its way once. What was being sent when its sender died comes again, minutes later, under the same Message-ID. */
 async function expectTold(subjects: readonly string[]): Promise<void> {
+  let rows: JsonObject[] = [];
   await killed.now.until(async () => {
-    const rows = await killed.all('/api/notifications', 'notifications');
-    return rows.length === subjects.length && rows.every(({ status }) => status === 'sent');
+    rows = await killed.all('/api/notifications', 'notifications');
+    return rows.every(({ status }) => status === 'sent' || status === 'sending');
   });
-  // One that was sent when its sender died comes again, and says by its Message-ID that it is the same.
-  const byId = new Map(mail.mails.map((each) => [each.messageId, each.subject ?? '']));
-  expect([...byId.values()].toSorted()).toEqual(subjects.toSorted());
+  expect(rows).toHaveLength(subjects.length);
+  const told = [...new Map(mail.mails.map((each) => [each.messageId, each.subject ?? ''])).values()];
+  expect(repeated(told)).toEqual([]);
+  expect(subjects).toEqual(expect.arrayContaining(told));
+  expect(told.length).toBeGreaterThanOrEqual(rows.filter(({ status }) => status === 'sent').length);
 }
 
 describe('a plan of the sample context, whose service is killed between every two steps,', () => {
   test('is requested, approved, written for, shown, and changed by a pivot, each exactly once', async () => {
-    const env = environment('story');
+    const env = await environment('story');
     killed = await KilledService.start(env);
     await learn('business-context.md');
     const request = (await sampleContext(env['KPI_DIR'] as string, Date.now())) as JsonObject;
@@ -195,7 +205,7 @@ function numbersFrom(seed: number): () => number {
 
 describe('a plan whose service is killed at any instant', () => {
   beforeEach(async () => {
-    killed = await KilledService.start(environment('instants'));
+    killed = await KilledService.start(await environment('instants'));
   }, 60_000);
 
   test.each([1, 2])(
@@ -247,7 +257,7 @@ describe('a plan whose service is killed at any instant', () => {
 describe('the campaigns that ship', () => {
   test('end quietly where there is no plan', async () => {
     const service = await Service.start({
-      ...environment('shipped'),
+      ...(await environment('shipped')),
       CAMPAIGNS_DIR: join(PROJECT_ROOT, 'campaigns'),
     });
     try {
