@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CHANNELS } from '../generation/artifacts.ts';
 import { factSchema } from '../generation/normalized-brief.ts';
 import { day } from './arc.ts';
+import { ownEvidence } from './evidence.ts';
 import { isDay, lastDayOf } from './calendar.ts';
 import { kpiSourceSchema, plainUrl } from './kpi/source.ts';
 import { slug, wording } from './statement.ts';
@@ -66,10 +67,11 @@ const fields = {
     .meta({ description: 'Pages to read, within ENGINE_ALLOWED_ORIGINS.' }),
 };
 
-type Checked = { kpis: { name: string }[]; facts: { id: string }[]; channels: string[] };
+type Checked = Omit<PlanContext, 'startsOn'>;
 
 /** Names that have to tell things apart. */
-function checkNames({ kpis, facts, channels }: Checked, context: z.RefinementCtx): void {
+function checkNames(request: Checked, context: z.RefinementCtx): void {
+  const { kpis, facts, channels } = request;
   const unique = (list: readonly string[], path: (at: number) => (string | number)[]) => {
     for (const [at, id] of list.entries())
       if (list.indexOf(id) !== at)
@@ -89,6 +91,15 @@ function checkNames({ kpis, facts, channels }: Checked, context: z.RefinementCtx
     (at) => ['facts', at, 'id'],
   );
   unique(channels, (at) => ['channels', at]);
+  const taken = new Set(ownEvidence(request).map(({ id }) => id));
+  for (const [at, { id }] of facts.entries())
+    if (taken.has(id))
+      context.addIssue({
+        code: 'custom',
+        path: ['facts', at, 'id'],
+        message: 'is what a part of the request itself is cited by',
+        params: { mend: 'give it another id' },
+      });
 }
 
 /** The business context of a plan: everything that planning starts from. */

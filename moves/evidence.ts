@@ -21,9 +21,14 @@ const fromRequest = (id: string, text: string, location: string): Evidence => ({
   source: { kind: 'request', location },
 });
 
-/** What the request itself says, each piece under an id of its own: cohorts, foundation, KPIs, and the facts that it gives. */
+/** What the request itself says, each piece under an id of its own, and the facts that it gives. */
 export function requestEvidence(context: PlanContext): Evidence[] {
-  const { objective, cohorts, foundation, kpis, facts, budget } = context;
+  return [...ownEvidence(context), ...context.facts.map(({ id, text }, at) => fromRequest(id, text, `facts[${at}]`))];
+}
+
+/** What the request says without its facts: objective, cohorts, foundation, KPIs, budget. */
+export function ownEvidence(context: Omit<PlanContext, 'facts' | 'startsOn'>): Evidence[] {
+  const { objective, cohorts, foundation, kpis, budget } = context;
   const numbered = (prefix: string, path: string, texts: readonly string[]) =>
     texts.map((text, at) => fromRequest(`${prefix}-${at + 1}`, text, `${path}[${at}]`));
   return [
@@ -40,7 +45,6 @@ export function requestEvidence(context: PlanContext): Evidence[] {
       fromRequest(`kpi-${name}`, `${label}: ${baseline} ${unit} now, ${target} ${unit} wanted`, `kpis[${at}]`),
     ),
     fromRequest('budget', `The budget of the 90 days is $${budget}.`, 'budget'),
-    ...facts.map(({ id, text }, at) => fromRequest(id, text, `facts[${at}]`)),
   ];
 }
 

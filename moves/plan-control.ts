@@ -72,8 +72,9 @@ export class PlanControl {
     try {
       return await this.#startPlanning(plan, campaign, options);
     } catch (error) {
-      // Nothing is planned, so nothing is kept.
-      await records.remove('plans', [{ column: 'id', op: 'eq', value: id }]);
+      // Refused, nothing is planned, so nothing is kept. Of any other failure nobody knows whether the run has been started.
+      if (error instanceof ConflictError || error instanceof NotFoundError)
+        await records.remove('plans', [{ column: 'id', op: 'eq', value: id }]);
       throw error;
     }
   }
@@ -125,12 +126,13 @@ export class PlanControl {
   }
 
   /**
-   * Ends a plan: it is not planned for any more.
+   * Ends a plan: it is not planned for any more. One that has ended stays as it is.
    * @throws {NotFoundError} @throws {ConflictError} RUN_NOT_FINISHED
    */
   async end(id: string, reason: string | null): Promise<PlanRow> {
     const { records, clock } = this.#deps;
     const plan = await this.find(id);
+    if (plan.state === 'ended') return plan;
     if (plan.state === 'planning') await this.#mustBeIdle(plan);
     await this.#withdrawQuestions(id);
     const patch = { state: 'ended' as const, state_reason: reason, updated_at: iso(clock.now()) };

@@ -184,6 +184,14 @@ export class PlanScene {
     return request(this.api.app).post(path).set(headers).send(body);
   }
 
+  put(path: string, body: object) {
+    return request(this.api.app).put(path).send(body);
+  }
+
+  remove(path: string) {
+    return request(this.api.app).delete(path);
+  }
+
   patch(path: string, body: object) {
     return request(this.api.app).patch(path).send(body);
   }
