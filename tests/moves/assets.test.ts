@@ -5,7 +5,7 @@ import type { JsonObject } from '../../shared/json.ts';
 import { newId } from '../../shared/ids.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { Mortal } from './mortal.ts';
-import { PlanningModel, planningParts, PlanScene, workContext } from './planner-support.ts';
+import { PLAN, PlanningModel, planningParts, PlanScene, workContext } from './planner-support.ts';
 
 let records: MemoryRecords;
 let scene: PlanScene;
@@ -58,7 +58,7 @@ const set = (move: MoveRow | undefined, patch: Partial<MoveRow>) =>
   records.update('moves', patch, [{ column: 'id', op: 'eq', value: String(move?.id) }]);
 const asked = (task: string) => model.requests.filter((request) => request.task === task);
 const briefOf = ({ input }: GenerateRequest<unknown>) =>
-  input as { brief: { facts: { id: string }[]; objective: string } };
+  input as { brief: { facts: { id: string }[]; objective: string; audience: string } };
 
 describe('what moves need written', () => {
   test('stands with the moves, with its audit and on record; the step tells the essentials', async () => {
@@ -118,6 +118,30 @@ describe('what moves need written', () => {
       briefOf(one).brief.objective.startsWith(String(move?.title)),
     );
     expect(request && briefOf(request).brief.facts.map(({ id }) => id)).toEqual(['survey', 'foundation-proof-1']);
+  });
+
+  test('is for the cohort that the move cites, else for those that its channel reaches, else for all', async () => {
+    const audiences: string[] = [];
+    const [move, ...others] = await ofWeek(1);
+    for (const other of others) await set(other, { state: 'dropped' });
+    for (const [evidence, channel] of [
+      [['cohort-2'], 'facebook'],
+      [['survey'], 'facebook'],
+      [['survey'], 'email'],
+    ] as const) {
+      model.requests.length = 0;
+      await set(move, { evidence: [...evidence], channel, assets: [] });
+      await write();
+      const [request] = [...asked('brief.social'), ...asked('brief.copy')];
+      audiences.push(String(request && briefOf(request).brief.audience));
+    }
+    const [owners, hotels] = PLAN['cohorts'] as { name: string }[];
+    const named = audiences.map((text) => [owners, hotels].map((cohort) => text.includes(`${cohort?.name}: `)));
+    expect(named).toEqual([
+      [false, true],
+      [true, false],
+      [true, true],
+    ]);
   });
 
   test('is written for so many, those of the highest priority first, and for none twice', async () => {
