@@ -63,18 +63,18 @@ export class Harness {
     this.#environment = { origins, engines: config.engines, referenceNames: Object.keys(config.references) };
     this.#http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock: this.clock });
     this.events.subscribe((event) => this.seen.push(event));
-    const enqueue = (runId: string): Promise<void> => {
-      const work = this.orchestrator.execute(runId).finally(() => this.#executing.delete(work));
+    const track = (task: Promise<void>): void => {
+      const work = task.finally(() => this.#executing.delete(work));
       this.#executing.add(work);
-      return Promise.resolve();
     };
+    const enqueue = async (runId: string): Promise<void> => track(this.orchestrator.execute(runId));
     const shared = { records: this.records, clock: this.clock, events: this.events, logger: silentLogger, config };
     const forApprovals = { ...shared, enqueue, publicUrl: 'http://orchestrator.test', onMessages: () => undefined };
     this.keeper = new ApprovalKeeper(forApprovals);
     this.approvals = new ApprovalDesk({
       ...forApprovals,
       checks: { step: checkStepEdits, ...options.checks },
-      wake: () => void this.keeper.runOnce(),
+      wake: () => track(this.keeper.runOnce()),
     });
     this.orchestrator = new Orchestrator({
       ...shared,
