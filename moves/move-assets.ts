@@ -11,6 +11,7 @@ import { requestEvidence, withoutRepeats } from './evidence.ts';
 import type { DecisionRecord } from './graph/subject.ts';
 import { changeMove } from './move-writes.ts';
 import { nothingToDo, type PlanOutcome } from './plan-outcome.ts';
+import { weeksOf } from './plan-times.ts';
 import type { Planner } from './planner.ts';
 import { clipped, type Evidence } from './statement.ts';
 import { contextOf, type SubjectDeps } from './subjects/subject-deps.ts';
@@ -67,7 +68,7 @@ export class MoveAssets {
 
   async #forPlan(plan: PlanRow, wanted: Pick<AssetsParams, 'weeks' | 'most'>, work: WorkContext): Promise<PlanOutcome> {
     const { planner, toolbox, records } = this.#deps;
-    const weeks = await planner.weeksOf(plan, wanted.weeks, work);
+    const weeks = await weeksOf(plan, wanted.weeks, { ...this.#deps, work });
     const moves = chosen(await movesOfPlan(records, plan.id), weeks, wanted, work);
     if (moves.length === 0) return nothingToDo(plan.id, 'no move of these weeks is without assets');
     const { evidence: cited } = await planner.arcOf(plan);

@@ -5,10 +5,9 @@ import type { PlanRow } from '../database/tables-moves.ts';
 import type { JsonObject } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { Config } from '../shared/config.ts';
-import { ConflictError, NotFoundError, ValidationError } from '../shared/errors.ts';
+import { ConflictError, NotFoundError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
 import type { OriginPolicy } from '../shared/origins.ts';
-import { addDays, ARC_DAYS, dayOf } from './calendar.ts';
 import type { PlanRequest } from './context.ts';
 import type { ApprovalTerms } from './params.ts';
 import {
@@ -18,6 +17,7 @@ import {
   PLANS_CAMPAIGN_ID,
   plansCampaign,
 } from './plan-definition.ts';
+import { addressProblems, dayProblems, groupProblems, refuse } from './plan-checks.ts';
 import { insertPlan } from './plan-rows.ts';
 import { notePlanState } from './plan-writes.ts';
 
@@ -42,8 +42,6 @@ export interface PlanOptions {
   notifications?: PlanNotifications | undefined;
 }
 
-/** How far ahead a plan may start, in days. */
-const FARTHEST_DAYS = 365;
 const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 
 /** Takes plans in and starts their runs; a plan's work is runs of the campaign "Plans", each with a definition of its own. */
@@ -64,8 +62,10 @@ export class PlanControl {
     request: PlanRequest,
     options: PlanOptions & { assets: boolean; caller: string },
   ): Promise<{ plan: PlanRow; runId: string }> {
-    const { records, clock } = this.#deps;
-    this.#check(request, options.terms);
+    const { records, clock, config, origins } = this.#deps;
+    const { approvalGroups } = config;
+    const groups = groupProblems(options.terms, approvalGroups);
+    refuse([...dayProblems(request, clock.now()), ...addressProblems(request, origins), ...groups]);
     const id = newId(clock.now());
     const campaign = await this.#campaign();
     const plan = await insertPlan(records, clock, { id, request, requestedBy: options.caller, runId: null });
@@ -90,7 +90,7 @@ export class PlanControl {
         'PLAN_ACTIVE',
         `Plan ${id} is ${plan.state}; a pivot changes an arc that has been approved.`,
       );
-    this.#checkGroups(options.terms);
+    this.#checkTerms(options.terms);
     await this.#mustBeIdle(plan);
     const campaign = await this.#campaign();
     const { records, clock } = this.#deps;
@@ -118,7 +118,7 @@ export class PlanControl {
         'PLAN_NOT_ACTIVE',
         `Plan ${id} is ${plan.state}; only an active plan has an arc to change.`,
       );
-    this.#checkGroups(options.terms);
+    this.#checkTerms(options.terms);
     const campaign = await this.#campaign();
     const work = this.#workOf(plan, campaign, options);
     const definition = pivotDefinition(work, options);
@@ -199,54 +199,9 @@ export class PlanControl {
     return { planId: plan.id, name: plan.name, terms, notifications: notifications ?? campaign.notifications };
   }
 
-  #check(request: PlanRequest, terms: ApprovalTerms): void {
-    const today = dayOf(this.#deps.clock.now());
-    const { startsOn } = request;
-    const [first, last] = [addDays(today, 1 - ARC_DAYS), addDays(today, FARTHEST_DAYS)];
-    if (startsOn !== undefined && (startsOn < first || startsOn > last))
-      throw new ValidationError('The request has problems.', [
-        {
-          path: 'startsOn',
-          message: startsOn < first ? 'is so early that the 90 days are over' : 'is more than a year ahead',
-          mend: `write a day from ${first} to ${last}`,
-        },
-      ]);
-    this.#checkAddresses(request);
-    this.#checkGroups(terms);
-  }
-
-  /** What could never be read is told at once. */
-  #checkAddresses({ kpis, research }: PlanRequest): void {
-    const { origins } = this.#deps;
-    const addresses = [
-      ...kpis.map(({ source }, at) => ({
-        path: `kpis[${at}].source.url`,
-        url: source?.type === 'http' ? source.url : null,
-      })),
-      ...research.map(({ url }, at) => ({ path: `research[${at}].url`, url })),
-    ];
-    const problems = addresses.flatMap(({ path, url }) =>
-      url === null || origins.allows(url)
-        ? []
-        : [{ path, message: origins.refusal(url), mend: 'add its origin to ENGINE_ALLOWED_ORIGINS, or leave it out' }],
-    );
-    if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
-  }
-
-  #checkGroups({ groups }: ApprovalTerms): void {
-    const known = Object.keys(this.#deps.config.approvalGroups);
-    const problems = groups.flatMap((group, at) =>
-      known.includes(group)
-        ? []
-        : [
-            {
-              path: `approval.groups[${at}]`,
-              message: 'is not configured, so that nobody could decide',
-              mend: known.length > 0 ? `there are ${known.join(', ')}` : 'name groups in APPROVAL_GROUPS',
-            },
-          ],
-    );
-    if (problems.length > 0) throw new ValidationError('The request has problems.', problems);
+  /** @throws {ValidationError} */
+  #checkTerms(terms: ApprovalTerms): void {
+    refuse(groupProblems(terms, this.#deps.config.approvalGroups));
   }
 
   /** Before its run, which may say how it ended at once; of several that would plan it, one does. */

@@ -5,7 +5,7 @@ import { findRun } from '../database/queries/runs.ts';
 import type { PlanRow } from '../database/tables-moves.ts';
 import { derivedId, timeOfId } from '../shared/ids.ts';
 import type { Arc } from './arc.ts';
-import { addDays, ARC_DAYS, ARC_WEEKS, dayOf, lastDayOf, weekNumber } from './calendar.ts';
+import { addDays, ARC_DAYS, dayOf, lastDayOf } from './calendar.ts';
 import type { DecisionRecord, Subject } from './graph/subject.ts';
 import type { ApprovalTerms } from './params.ts';
 import {
@@ -16,9 +16,9 @@ import {
   type PlanOutcome,
   settledAll,
   settledOne,
-  type ToldPlan,
 } from './plan-outcome.ts';
 import { insertPlan } from './plan-rows.ts';
+import { beginOf, toldBefore, weeksOf } from './plan-times.ts';
 import { notePlanState } from './plan-writes.ts';
 import type { PlanRequest } from './context.ts';
 import type { Evidence } from './statement.ts';
@@ -90,7 +90,7 @@ export class Planner {
   readonly moves: Work = async (params, work) => {
     const { weeks, approval, ...which } = params as unknown as MovesParams;
     return this.forPlans(which, work, async (plan) => {
-      const wanted = await this.weeksOf(plan, weeks, work);
+      const wanted = await weeksOf(plan, weeks, { ...this.#deps, work });
       // Of what has been begun they may be over while people think about it.
       if (wanted.length === 0 && !(await this.isBegun(plan, work)))
         return nothingToDo(plan.id, 'none of these weeks is left of the 90 days');
@@ -146,10 +146,10 @@ export class Planner {
   ): Promise<WorkResult> {
     if (id !== undefined) return settledOne(await task(await this.#active(id)));
     // As of the beginning of the run: what people take their time to approve is not left out by then.
-    const today = dayOf(await this.#beginOf(work));
+    const today = dayOf(await beginOf(work, this.#deps));
     const window = { from: addDays(today, 1 - ARC_DAYS), to: addDays(today, 7) };
     const plans = await activePlans(this.#deps.records, workspace, window);
-    const told = await this.#toldBefore(work);
+    const told = await toldBefore(work, this.#deps.records);
     const outcomes: PlanOutcome[] = [];
     for (const plan of plans) {
       const before = told === null ? null : laterOutcome(plan.id, told);
@@ -178,43 +178,6 @@ export class Planner {
     const version = await findArcVersion(this.#deps.records, plan.id, plan.arc_version);
     if (!version) throw notActive(plan);
     return { arc: version.arc as unknown as Arc, evidence: version.evidence as unknown as Evidence[] };
-  }
-
-  /**
-   * Which weeks are meant, of those that are left. `next` and `current` are seen from the day on which the run began: people may
-   * take the weekend to approve what it is about.
-   */
-  async weeksOf(plan: Pick<PlanRow, 'starts_on'>, weeks: Weeks, work: Pick<WorkContext, 'runId'>): Promise<number[]> {
-    const isOfNow = weeks === 'all' || weeks === 'first';
-    const fromMs = isOfNow ? this.#deps.clock.now() : await this.#beginOf(work);
-    const now = weekNumber(plan.starts_on, dayOf(fromMs));
-    const left = Array.from({ length: ARC_WEEKS }, (_, at) => at + 1).filter((week) => week >= now);
-    if (isOfNow) return left;
-    if (weeks === 'next') return left.filter((week) => week === Math.max(1, now + 1));
-    if (weeks === 'current') return left.filter((week) => week === now);
-    return left.filter((week) => weeks.includes(week));
-  }
-
-  /** What the step told of each plan when it began to wait for people; null when it has not just waited. */
-  async #toldBefore({ runId, stepName }: Pick<WorkContext, 'runId' | 'stepName'>): Promise<ToldPlan[] | null> {
-    const [step] = await this.#deps.records.select('run_steps', {
-      columns: ['run_id', 'name', 'attempt_log', 'output'],
-      where: [
-        { column: 'run_id', op: 'eq', value: runId },
-        { column: 'name', op: 'eq', value: stepName },
-      ],
-    });
-    if (!step?.attempt_log.at(-2)?.waited) return null;
-    return (step.output?.['plans'] ?? []) as unknown as ToldPlan[];
-  }
-
-  /** When the run of a step was made, in milliseconds since the epoch. */
-  async #beginOf({ runId }: Pick<WorkContext, 'runId'>): Promise<number> {
-    const [run] = await this.#deps.records.select('campaign_runs', {
-      columns: ['id', 'created_at'],
-      where: [{ column: 'id', op: 'eq', value: runId }],
-    });
-    return run ? Date.parse(run.created_at) : this.#deps.clock.now();
   }
 
   async #openCheckpoints(): Promise<BaseCheckpointSaver> {
@@ -260,8 +223,6 @@ export class Planner {
     return insertPlan(records, clock, { id, request, requestedBy: `campaign ${work.campaignId}`, runId });
   }
 }
-
-type Weeks = readonly number[] | 'all' | 'next' | 'current' | 'first';
 
 interface ArcParams {
   plan?: string;

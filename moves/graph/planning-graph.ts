@@ -2,12 +2,10 @@ import { type BaseCheckpointSaver, Command, END, interrupt, START, StateGraph } 
 import { type GenerateRequest, ModelError } from '../../generation/model.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { DecisionEntry } from '../decisions/decision-log.ts';
-import type { Finding } from '../finding.ts';
-import { clipped } from '../statement.ts';
-import type { Critique } from '../tasks/critique.ts';
 import { type Question, type Verdict, type WorkContext, WorkError } from '../work.ts';
 import { PlanningState, type PlanningStateValue } from './state.ts';
 import type { DecisionRecord, Subject } from './subject.ts';
+import { findingsInWords, remarksInWords } from './words.ts';
 
 export interface PlanningGraphOptions {
   checkpoints: BaseCheckpointSaver;
@@ -22,6 +20,8 @@ export type Planned = { costMicros: number } & (
 );
 
 const MOST_REVISIONS = 2;
+/** Findings that are kept with a step. */
+const MOST_KEPT = 100;
 /** Steps of a graph at most; the longest way through it has fifteen. */
 const RECURSION_LIMIT = 40;
 
@@ -260,23 +260,4 @@ export class PlanningGraph<G extends object, P extends object> {
 function mayImprove({ critique, findings, revisions }: State): boolean {
   const bad = findings.length > 0 || critique.remarks.some(({ severity }) => severity === 'major');
   return bad && revisions < MOST_REVISIONS;
-}
-
-/** Findings that are told in words, and those that are kept. */
-const [MOST_TOLD, MOST_KEPT] = [10, 100];
-/** UTF-16 code units of one of them: it may quote what a model wrote. */
-const LONGEST_TOLD = 300;
-
-function findingsInWords(findings: readonly Finding[]): string {
-  const told = findings
-    .slice(0, MOST_TOLD)
-    .map(({ code, path, message }) => clipped(`${code} at ${path}: ${message}`, LONGEST_TOLD));
-  const more = findings.length > MOST_TOLD ? [`and ${findings.length - MOST_TOLD} more`] : [];
-  return [...told, ...more].join('; ');
-}
-
-function remarksInWords({ remarks }: Critique, findings: readonly Finding[]): string {
-  const said = remarks.slice(0, MOST_TOLD).map(({ severity, path, problem }) => `${severity} at ${path}: ${problem}`);
-  const all = [...(findings.length > 0 ? [findingsInWords(findings)] : []), ...said];
-  return all.length === 0 ? 'Nothing was found wrong.' : all.join('; ');
 }

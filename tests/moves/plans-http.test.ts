@@ -142,6 +142,19 @@ describe('POST /api/plans', () => {
     const { body } = await scene.post('/api/plans', { ...PLAN, budget: -1, channels: ['fax'], owners: [] });
     const details = body.error.details as { path: string }[];
     expect(details.map(({ path }) => path).toSorted()).toEqual(['budget', 'channels[0]', 'owners']);
+    const research = [{ url: 'https://evil.example/', question: 'What?' }];
+    const other = await scene.post('/api/plans', {
+      ...PLAN,
+      startsOn: '2020-01-06',
+      research,
+      approval: { groups: ['a', 'leads', 'b'] },
+    });
+    expect((other.body.error.details as { path: string }[]).map(({ path }) => path)).toEqual([
+      'startsOn',
+      'research[0].url',
+      'approval.groups[0]',
+      'approval.groups[2]',
+    ]);
   });
 
   test('refuses a body that is too large', async () => {
