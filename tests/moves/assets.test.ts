@@ -5,7 +5,9 @@ import type { JsonObject } from '../../shared/json.ts';
 import { newId } from '../../shared/ids.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { Mortal } from './mortal.ts';
-import { PLAN, PlanningModel, planningParts, PlanScene, workContext } from './planner-support.ts';
+import { PlanScene } from './planner-support.ts';
+import { PLAN, PlanningModel, planningParts } from './planning-parts.ts';
+import { workContext } from './work-context.ts';
 
 let records: MemoryRecords;
 let scene: PlanScene;

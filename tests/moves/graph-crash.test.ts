@@ -6,7 +6,8 @@ import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { Mortal } from './mortal.ts';
-import { approve, NOW, planRow, planningParts, PlanningModel, storeArc, workContext } from './planner-support.ts';
+import { NOW, planRow, planningParts, PlanningModel, storeArc } from './planning-parts.ts';
+import { approve, workContext } from './work-context.ts';
 
 let records: MemoryRecords;
 beforeAll(async () => {

@@ -10,7 +10,9 @@ import { intercepted } from '../support/intercept.ts';
 import { quietPool, startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { startPostgrest } from '../support/postgrest.ts';
 import { memoryRecords } from '../support/records.ts';
-import { approve, NOW, PlanningModel, planningParts, planRow, PlanScene, workContext } from './planner-support.ts';
+import { PlanScene } from './planner-support.ts';
+import { NOW, PlanningModel, planningParts, planRow } from './planning-parts.ts';
+import { approve, workContext } from './work-context.ts';
 
 let postgres: TestPostgres;
 let database: TestDatabase;

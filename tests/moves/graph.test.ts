@@ -10,21 +10,8 @@ import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
 import { type Act } from '../support/model.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import {
-  type Answer,
-  approve,
-  but,
-  DAY,
-  NOW,
-  PlanningModel,
-  planningParts,
-  planRow,
-  storeArc,
-  undecided,
-  verdictOn,
-  workContext,
-  written,
-} from './planner-support.ts';
+import { but, DAY, NOW, PlanningModel, planningParts, planRow, storeArc, written } from './planning-parts.ts';
+import { type Answer, approve, undecided, verdictOn, workContext } from './work-context.ts';
 
 let records: MemoryRecords;
 let clock: TestClock;

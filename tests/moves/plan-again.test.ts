@@ -7,7 +7,8 @@ import { EventBus } from '../../shared/events.ts';
 import { newId } from '../../shared/ids.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { PlanningModel, PlanScene } from './planner-support.ts';
+import { PlanScene } from './planner-support.ts';
+import { PlanningModel } from './planning-parts.ts';
 
 let records: MemoryRecords;
 let scene: PlanScene;

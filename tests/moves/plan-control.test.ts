@@ -4,7 +4,8 @@ import { PLANS_CAMPAIGN_ID } from '../../moves/plan-definition.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { originPolicy } from '../../shared/origins.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { NOW, PLAN, PlanScene } from './planner-support.ts';
+import { PlanScene } from './planner-support.ts';
+import { NOW, PLAN } from './planning-parts.ts';
 
 let records: MemoryRecords;
 beforeAll(async () => {

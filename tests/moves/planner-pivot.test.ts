@@ -5,7 +5,8 @@ import type { PivotProposal } from '../../moves/pivots/pivot.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { but, DAY, PlanningModel, PlanScene } from './planner-support.ts';
+import { PlanScene } from './planner-support.ts';
+import { but, DAY, PlanningModel } from './planning-parts.ts';
 
 let records: MemoryRecords;
 let scene: PlanScene;

@@ -7,7 +7,8 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { but, DAY, PLAN, PlanningModel, PlanScene, type SceneOptions, written } from './planner-support.ts';
+import { PlanScene, type SceneOptions } from './planner-support.ts';
+import { but, DAY, PLAN, PlanningModel, written } from './planning-parts.ts';
 
 let records: MemoryRecords;
 let scene: PlanScene;

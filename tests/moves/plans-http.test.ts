@@ -5,7 +5,8 @@ import { newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
-import { DAY, PLAN, PlanningModel, PlanScene } from './planner-support.ts';
+import { PlanScene } from './planner-support.ts';
+import { DAY, PLAN, PlanningModel } from './planning-parts.ts';
 
 let records: MemoryRecords;
 let scene: PlanScene;
