@@ -33,7 +33,7 @@ export async function sampleContext(kpiFolder: string, now: number): Promise<Rec
 if (import.meta.main) {
   const [folder] = process.argv.slice(2);
   if (folder === undefined) {
-    process.stderr.write('usage: node sandbox/sample-context.ts <folder of KPI_DIR>\n');
+    process.stderr.write('usage: npm run -s sample-plan -- <folder of KPI_DIR>\n');
     process.exitCode = 1;
   } else process.stdout.write(`${JSON.stringify(await sampleContext(folder, Date.now()), null, 2)}\n`);
 }
