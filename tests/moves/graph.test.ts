@@ -4,7 +4,7 @@ import type { Arc } from '../../moves/arc.ts';
 import type { MovesProposal } from '../../moves/move.ts';
 import { removeOldThreads } from '../../moves/graph/checkpoints.ts';
 import type { Critique } from '../../moves/tasks/critique.ts';
-import type { WorkError } from '../../moves/work.ts';
+import type { Question, WorkError } from '../../moves/work.ts';
 import { derivedId, newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
@@ -204,6 +204,19 @@ describe('a planning graph', () => {
     expect(result).toMatchObject({ message: 'stopped' });
     expect(completed((await again()).result).outcome).toBe('waiting');
     expect(model.counts).toEqual({ 'plan.arc': 1, 'plan.critique': 2 });
+  });
+
+  test('takes no effect on a plan that has ended while people thought', async () => {
+    const { plan, model, runId } = await planArc();
+    const { work } = workContext({ clock, model, runId });
+    const ask = async (question: Question) => {
+      await records.update('plans', { state: 'ended' }, [{ column: 'id', op: 'eq', value: plan }]);
+      return verdictOn(question, { approvalId: newId() });
+    };
+    await expect(parts.works.arc({ plan, approval }, { ...work, ask })).rejects.toMatchObject({
+      code: 'PLAN_NOT_ACTIVE',
+    });
+    expect(await records.count('arc_versions')).toBe(0);
   });
 
   test('takes effect as it was edited, with the evidence that this cites', async () => {

@@ -8,6 +8,7 @@ import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { PlanScene, type SceneOptions } from './planner-support.ts';
+import { site } from './tools-support.ts';
 import { but, DAY, PLAN, PlanningModel, written } from './planning-parts.ts';
 
 let records: MemoryRecords;
@@ -324,6 +325,115 @@ describe('a weekly step over all plans of a workspace', () => {
     const moves = (await inWeek(planId, 13)).filter((move) => move.run_id === runId);
     expect(moves.length).toBeGreaterThan(0);
     expect(moves.filter(({ assets }) => assets.length > 0)).toHaveLength(1);
+  });
+});
+
+describe('a step that requests a plan itself', () => {
+  const { name: _name, requestedBy: _requestedBy, ...given } = PLAN;
+  const request = (more: JsonObject = {}) => ({ ...given, name: 'From a file', startsOn: '2026-03-02', ...more });
+  const arcOf = (params: JsonObject) => campaign({ engine: 'arc', params });
+
+  test('makes it once, however often it is tried, and asks for its arc', async () => {
+    model.script['plan.critique'] = [new ModelError('MODEL_UNAVAILABLE', 'away', { retryable: true }), written];
+    const campaignId = await arcOf({ request: request() });
+    const failed = scene.harness.next('step.attempt_failed');
+    const { runId } = await scene.harness.runs.start(campaignId, { force: false });
+    await failed;
+    await scene.clock.untilSleeping();
+    await scene.clock.advance(1_000);
+    await scene.harness.idle();
+    const [plan, ...others] = await records.select('plans');
+    expect(others).toEqual([]);
+    expect(plan).toMatchObject({
+      name: 'From a file',
+      state: 'planning',
+      run_id: runId,
+      requested_by: `campaign ${campaignId}`,
+    });
+    await scene.decide(String(plan?.id));
+    expect((await planStep(runId)).output).toMatchObject({ planId: plan?.id, arcVersion: 1 });
+    expect(await scene.plan(String(plan?.id))).toMatchObject({ state: 'active', arc_version: 1 });
+  });
+
+  test('plans with what is known of the business, and not with what contradicts itself', async () => {
+    const known = (id: string, context: string, contradictions: unknown[] = []) => ({
+      id,
+      context,
+      contradictions,
+      text: 'Owners answer mails on Mondays.',
+    });
+    scene.parts.known.push(known('1', 'Habits'), known('2', ''), known('3', 'Habits', [{}]));
+    const knowledge = { collection: 'notes', limit: 7 };
+    const runId = await run(await arcOf({ request: request({ knowledge }) }));
+    expect((await planStep(runId)).status).toBe('waiting');
+    expect(scene.parts.searches).toEqual([
+      expect.objectContaining({
+        collection: 'notes',
+        limit: 7,
+        suspicious: false,
+        query: expect.stringContaining('Tably') as unknown,
+      }),
+    ]);
+    const evidence = model.requests[0]?.input['evidence'] as JsonObject[];
+    expect(evidence.filter(({ source }) => (source as JsonObject)['kind'] === 'knowledge')).toEqual([
+      {
+        id: 'knowledge-1',
+        text: 'Habits: Owners answer mails on Mondays.',
+        source: { kind: 'knowledge', location: '1' },
+      },
+      { id: 'knowledge-2', text: 'Owners answer mails on Mondays.', source: { kind: 'knowledge', location: '2' } },
+    ]);
+  });
+
+  test('plans with what pages say that it names, which nobody else is told of', async () => {
+    const page = await site({ '/owners': '<p>Owners in Porto want fewer calls in the evening, says the guild.</p>' });
+    const research = [{ url: `${page.url}/owners?key=hidden`, question: 'What do owners want?' }];
+    const runId = await run(await arcOf({ request: request({ research }) }));
+    await page.close();
+    expect((await planStep(runId)).status).toBe('waiting');
+    expect(page.paths).toEqual(['/owners?key=hidden']);
+    const [draft] = model.requests.filter(({ task }) => task === 'plan.arc');
+    const evidence = draft?.input['evidence'] as JsonObject[];
+    expect(evidence.filter(({ source }) => (source as JsonObject)['kind'] === 'web')).toEqual([
+      expect.objectContaining({
+        text: 'Owners in Porto want fewer calls in the evening, says the guild.',
+        source: { kind: 'web', location: `${page.url}/owners` },
+      }),
+    ]);
+    const [choice] = model.requests.filter(({ task }) => task === 'plan.tools');
+    expect(choice?.input['context']).toMatchObject({ read: [`${page.url}/owners`] });
+    expect(JSON.stringify(model.requests.map(({ input }) => input))).not.toContain('hidden');
+  });
+
+  test('goes on without a page that cannot be read', async () => {
+    const research = [{ url: 'http://127.0.0.1:9/', question: 'What?' }];
+    const runId = await run(await arcOf({ request: request({ research }) }));
+    expect((await planStep(runId)).status).toBe('waiting');
+    const [call] = await records.select('tool_calls', { where: [{ column: 'run_id', op: 'eq', value: runId }] });
+    expect(call).toMatchObject({ tool: 'research', outcome: 'refused' });
+  });
+
+  test('needs either a plan or a request', async () => {
+    const both = { plan: '00000000-0000-7000-8000-000000000001', request: request() };
+    for (const params of [{}, both]) await expect(arcOf(params)).rejects.toThrow('needs either a plan or a request');
+  });
+
+  test('plans no plan that has its arc, and none that there is not', async () => {
+    const { planId } = await scene.active();
+    const asked = model.requests.length;
+    expect(await planStep(await run(await arcOf({ plan: planId })))).toMatchObject({
+      status: 'completed',
+      step: { status: 'empty' },
+      output: { planId, arcVersion: 1 },
+    });
+    const unknown = '00000000-0000-7000-8000-000000000001';
+    for (const [engine, id, code] of [
+      ['arc', unknown, 'PLAN_UNKNOWN'],
+      ['moves', unknown, 'PLAN_UNKNOWN'],
+      ['moves', (await scene.submit()).planId, 'PLAN_NOT_ACTIVE'],
+    ] as const)
+      expect((await planStep(await run(await campaign({ engine, params: { plan: id } })))).step.error?.code).toBe(code);
+    expect(model.requests.length - asked).toBe(2);
   });
 });
 

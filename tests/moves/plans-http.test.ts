@@ -211,6 +211,30 @@ describe('POST /api/plans', () => {
   });
 });
 
+test('edits of an arc are checked as the arc itself is: its shape, then the rules', async () => {
+  const { planId } = await scene.submit();
+  const [asked] = await scene.pending(planId);
+  const decide = (edits: JsonObject[]) =>
+    scene.post(`/api/approvals/${asked?.id}/decision`, { decision: 'approve', by: 'Ben', edits });
+  const shapeless = await decide([{ op: 'remove', path: '/phases/0/goal' }]);
+  expect([shapeless.status, shapeless.body.error.details]).toEqual([
+    400,
+    [expect.objectContaining({ path: 'edits.phases[0].goal' })],
+  ]);
+  const wrong = await decide([{ op: 'replace', path: '/channels/0/budgetShare', value: 1 }]);
+  expect([wrong.status, wrong.body.error.details]).toEqual([
+    400,
+    [
+      expect.objectContaining({
+        path: 'edits.channels',
+        message: expect.stringContaining('(PLAN_BUDGET_SHARES)') as unknown,
+        mend: expect.any(String) as unknown,
+      }),
+    ],
+  ]);
+  expect((await plan(planId)).arcVersion).toBe(0);
+});
+
 describe('a plan over HTTP', () => {
   test('is shown with its arc, its versions, its run and its moves', async () => {
     const { planId, runId } = await scene.active();
