@@ -7,17 +7,23 @@ import type { Bundle } from '../../generation/briefs/bundle.ts';
 import { templates } from '../../generation/rules/templates.ts';
 import { startVertexSandbox, type VertexSandbox } from '../../sandbox/vertex.ts';
 import { BRIEF, idsOf } from '../generation/briefs/scene.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { Service, temporaryFolder } from '../support/service.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 const cleanups: (() => Promise<unknown>)[] = [];
+let postgres: TestPostgres;
 beforeAll(async () => {
   folder = await temporaryFolder();
-});
+  postgres = await startPostgres();
+}, 60_000);
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
-afterAll(() => folder.remove());
+afterAll(async () => {
+  await postgres.stop();
+  await folder.remove();
+});
 
 async function vertex(): Promise<VertexSandbox> {
   const writer = (task: string) => (data: unknown) => templates[task]?.(data as JsonObject);
@@ -33,7 +39,13 @@ async function vertex(): Promise<VertexSandbox> {
   return sandbox;
 }
 
-const environment = (name: string, provider: string, sandbox?: VertexSandbox): Record<string, string> => ({
+/** On a server: the embedded database takes seconds to be made, and the first test has one. */
+const environment = async (
+  name: string,
+  provider: string,
+  sandbox?: VertexSandbox,
+): Promise<Record<string, string>> => ({
+  DATABASE_URL: (await postgres.createDatabase()).url,
   DATA_DIR: join(folder.path, name),
   CAMPAIGNS_DIR: join(folder.path, 'none'),
   MODEL_PROVIDER: provider,
@@ -77,7 +89,7 @@ test('without any key, a brief gives an audited bundle that says the offline wri
 describe.each(['genai', 'vertexai'])('with a Vertex endpoint, through %s,', (provider) => {
   test('a brief is written, judged and priced by the model', async () => {
     const sandbox = await vertex();
-    const service = await start(environment(`whole-${provider}`, provider, sandbox));
+    const service = await start(await environment(`whole-${provider}`, provider, sandbox));
     const bundle = await bundleOf(service, await submit(service), ['completed', 'partial', 'failed']);
     expect(bundle).toMatchObject({ state: 'completed', missing: [] });
     for (const artifact of bundle.artifacts) {
@@ -96,7 +108,7 @@ describe.each(['genai', 'vertexai'])('with a Vertex endpoint, through %s,', (pro
   test('an agent that the model refuses leaves a partial brief; a retry repairs that part alone', async () => {
     const sandbox = await vertex();
     sandbox.script('brief-social', { kind: 'blocked_answer', reason: 'SAFETY' });
-    const service = await start(environment(`partial-${provider}`, provider, sandbox));
+    const service = await start(await environment(`partial-${provider}`, provider, sandbox));
     const runId = await submit(service);
     const broken = await bundleOf(service, runId, ['completed', 'partial', 'failed']);
     expect(broken).toMatchObject({
@@ -115,7 +127,7 @@ test('every event arrives within two seconds of the change it tells', async () =
   const sandbox = await vertex();
   for (const [nth, task] of ['brief-copy', 'brief-social', 'brief-poster'].entries())
     sandbox.script(task, { kind: 'status', status: 503, delayMs: nth * 300 });
-  const service = await start(environment('events', 'genai', sandbox));
+  const service = await start(await environment('events', 'genai', sandbox));
   const runId = await submit(service);
   const response = await fetch(`${service.url}/api/briefs/${runId}/events`);
   const lateness: number[] = [];
@@ -134,7 +146,7 @@ test('every event arrives within two seconds of the change it tells', async () =
 test('a service that is killed while agents write goes on with them at its next start, and loses nothing', async () => {
   const sandbox = await vertex();
   sandbox.script('brief-poster', { kind: 'hang' });
-  const env = environment('killed', 'genai', sandbox);
+  const env = await environment('killed', 'genai', sandbox);
   const first = await Service.start(env);
   const runId = await submit(first);
   let before: Bundle | undefined;

@@ -56,28 +56,28 @@ async function allFacts(service: Service): Promise<Fact[]> {
 test('a service that is killed twice over a file ends it with every line a fact, once', async () => {
   const things = ['lamp', 'desk', 'mug', 'coat', 'kite', 'drum'];
   const lines = Array.from(
-    { length: 700 },
+    { length: 300 },
     (_, at) => `The ${things[at % 6]} of stand ${at} costs ${at + 3} dollars in Graz.`,
   );
   const first = await start('killed');
   const id = await send(first, lines.join('\n'));
-  await first.until(async () => (await ingestOf(first, id)).linesRead >= 200);
+  await first.until(async () => (await ingestOf(first, id)).linesRead >= 100);
   await first.end('SIGKILL');
 
   const second = await start('killed');
   await second.until(async () => {
     const { state, pending } = await ingestOf(second, id);
-    return state === 'embedding' && pending < 700;
+    return state === 'embedding' && pending < 300;
   });
   await second.end('SIGKILL');
 
   const third = await start('killed');
   await third.until(async () => (await ingestOf(third, id)).state === 'completed');
   expect(await ingestOf(third, id)).toMatchObject({
-    lines: 700,
-    linesRead: 700,
+    lines: 300,
+    linesRead: 300,
     problems: 0,
-    facts: { new: 700, repeated: 0, merged: 0 },
+    facts: { new: 300, repeated: 0, merged: 0 },
   });
   const facts = await allFacts(third);
   expect(facts.map(({ text }) => text).toSorted()).toEqual(lines.toSorted());
