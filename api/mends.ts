@@ -2,6 +2,27 @@ import type { Problem } from '../shared/errors.ts';
 
 /** Where the cause of a code lies and what to do, for refusals that name nothing more exact themselves. */
 const MENDS: Record<string, Required<Problem>> = {
+  APPROVAL_DECIDED: {
+    path: 'id',
+    message: 'somebody has decided already',
+    mend: 'see who and how with GET /api/approvals/{id}',
+  },
+  APPROVAL_EXPIRED: {
+    path: 'id',
+    message: 'nobody decided in time',
+    mend: 'have it asked anew: POST /api/runs/{id}/retry, or for a plan POST /api/plans/{id}/replan',
+  },
+  APPROVAL_NOT_IN_GROUP: {
+    path: 'by',
+    message: 'is in none of the groups that decide',
+    mend: 'have a member decide; the groups stand in GET /api/approvals/{id}, their members in APPROVAL_GROUPS',
+  },
+  APPROVAL_SELF: { path: 'by', message: 'is who requested it', mend: 'have somebody else decide' },
+  APPROVAL_WITHDRAWN: {
+    path: 'id',
+    message: 'the run that asked has ended',
+    mend: 'nothing; look at the run with GET /api/runs/{id}',
+  },
   BODY_INCOMPLETE: {
     path: '',
     message: 'the body broke off, or is not encoded as its headers say',
@@ -48,10 +69,35 @@ const MENDS: Record<string, Required<Problem>> = {
   MALFORMED_JSON: { path: '', message: 'the body is not JSON in UTF-8', mend: 'send JSON in UTF-8' },
   MALFORMED_PATH: { path: '', message: 'the path is not %-encoded as it has to be', mend: 'write % itself as %25' },
   MALFORMED_REQUEST: { path: '', message: 'this is not HTTP/1.1', mend: 'check the client, or what stands in between' },
+  MOVE_CHANGED: {
+    path: 'version',
+    message: 'is not the version of the move any more',
+    mend: 'read the move with GET /api/moves/{id}, and send the change with its version',
+  },
+  MOVE_DEPENDENCIES_OPEN: {
+    path: 'state',
+    message: 'what the move depends on is not done',
+    mend: 'do that first, or send "force": true',
+  },
+  MOVE_TRANSITION_ILLEGAL: {
+    path: 'state',
+    message: 'cannot follow the state that the move has',
+    mend: 'send one of `mayBecome` of GET /api/moves/{id}',
+  },
   NOTHING_TO_RETRY: {
     path: 'from',
     message: 'every step of the run completed',
     mend: 'send {"from": "start"} to run all steps again',
+  },
+  PLAN_ACTIVE: {
+    path: 'id',
+    message: 'the plan has an approved arc, or has ended',
+    mend: 'change the arc with POST /api/plans/{id}/pivots; have rejected moves asked anew with POST /api/runs/{id}/retry',
+  },
+  PLAN_NOT_ACTIVE: {
+    path: 'id',
+    message: 'the plan has no approved arc, or has ended',
+    mend: 'wait for the approval, or plan again with POST /api/plans/{id}/replan',
   },
   RATE_LIMITED: {
     path: '',
