@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import { once } from 'node:events';
 import { eventsAfter } from '../database/queries/run-events.ts';
 import type { Records } from '../database/records.ts';
+import { hasEnded } from '../database/run-status.ts';
 import type { JsonObject, RunRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import type { EventBus } from '../shared/events.ts';
@@ -13,7 +14,6 @@ const KEEP_ALIVE_MS = 15_000;
 const ROWS_A_READ = 500;
 /** Progress is dropped rather than queued for a reader that lags by more bytes than this. */
 const LARGEST_BACKLOG = 65_536;
-const ENDED: readonly string[] = ['completed', 'partial', 'failed', 'aborted', 'cancelled'];
 
 export interface StreamSource {
   records: Records;
@@ -75,7 +75,7 @@ export function streamRunEvents(
     idName: 'runId',
     id: run.id,
     lastSeq: run.event_seq,
-    ended: ENDED.includes(run.status),
+    ended: hasEnded(run.status),
     read: (after, limit) => eventsAfter(source.records, run.id, after, limit),
     endType: 'run.finished',
     end: () => ({

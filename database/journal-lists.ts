@@ -1,6 +1,7 @@
 import type { JournalEntry, JournalEvent } from './journal.ts';
 import { RecordsError } from './records.ts';
-import type { JsonObject, Period, RunStatus, StepRow } from './tables.ts';
+import { hasEnded } from './run-status.ts';
+import type { JsonObject, Period, StepRow } from './tables.ts';
 
 /** A period's counter that did not admit a hold. Amounts in micro-dollars. */
 export interface RefusedPeriod {
@@ -50,8 +51,6 @@ export interface JournalException {
   seq?: number;
 }
 
-const ENDED: ReadonlySet<RunStatus | undefined> = new Set(['completed', 'partial', 'failed', 'aborted', 'cancelled']);
-
 /** Where each run's entry stands: in the order of the runs' ids, in which rows are locked everywhere. */
 function inOrder(entries: readonly JournalEntry[]): JournalEntry[] {
   const ordered = entries.toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1));
@@ -79,7 +78,7 @@ export function journalArguments(entries: readonly JournalEntry[]) {
     const { begin, outbox, decisions, pause } = entry;
     const { run_id, epoch, at, after_seq, campaign_id, run, again } = entry;
     const events = entry.events.length + (begin ? 1 : 0);
-    const ends = ENDED.has(run?.status);
+    const ends = run?.status !== undefined && hasEnded(run.status);
     lists.p_entries.push({
       i,
       run_id,

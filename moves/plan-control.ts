@@ -1,5 +1,6 @@
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { findPlan, pendingApprovals } from '../database/queries/plans.ts';
+import { hasEnded } from '../database/run-status.ts';
 import type { Records } from '../database/records.ts';
 import type { PlanRow } from '../database/tables-moves.ts';
 import type { JsonObject } from '../database/tables.ts';
@@ -41,8 +42,6 @@ export interface PlanOptions {
   /** Who is told, where it is not those of the campaign "Plans". */
   notifications?: PlanNotifications | undefined;
 }
-
-const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 
 /** Takes plans in and starts their runs; a plan's work is runs of the campaign "Plans", each with a definition of its own. */
 export class PlanControl {
@@ -223,7 +222,7 @@ export class PlanControl {
       columns: ['id', 'status'],
       where: [{ column: 'id', op: 'eq', value: runId }],
     });
-    if (run && LIVE.has(run.status))
+    if (run && !hasEnded(run.status))
       throw new ConflictError('RUN_NOT_FINISHED', `Run ${runId} still plans plan ${id}; wait for it, or cancel it.`);
   }
 

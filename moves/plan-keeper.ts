@@ -1,5 +1,6 @@
 import type { Records } from '../database/records.ts';
 import { isOutage } from '../database/availability.ts';
+import { hasEnded } from '../database/run-status.ts';
 import type { PlanRow } from '../database/tables-moves.ts';
 import type { RunRow } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
@@ -18,7 +19,6 @@ export interface PlanKeeperDependencies {
 const EVERY_MS = 60_000;
 /** A plan without a run after this was left by a process that died between the two. */
 const UNSTARTED_MS = 300_000;
-const OVER: ReadonlySet<string> = new Set(['completed', 'partial', 'failed', 'aborted', 'cancelled']);
 
 type Planned = Pick<PlanRow, 'id' | 'run_id' | 'updated_at'>;
 type Run = Pick<RunRow, 'id' | 'status' | 'status_reason'>;
@@ -89,6 +89,6 @@ function whyNotPlanned(plan: Planned, runs: ReadonlyMap<string, Run>, nowMs: num
   if (plan.run_id === null) return isOld ? 'Its run was never started.' : null;
   const run = runs.get(plan.run_id);
   if (!run) return isOld ? `Its run ${plan.run_id} is not kept any more.` : null;
-  if (!OVER.has(run.status)) return null;
+  if (!hasEnded(run.status)) return null;
   return run.status_reason ?? `The run that planned it is ${run.status}.`;
 }

@@ -1,7 +1,8 @@
 import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { flattenSteps } from '../campaigns/definition.ts';
 import type { Records } from '../database/records.ts';
-import type { RunRow } from '../database/tables.ts';
+import { hasEnded } from '../database/run-status.ts';
+import type { RunRow, RunStatus } from '../database/tables.ts';
 import { type Clock, iso } from '../shared/clock.ts';
 import { ConflictError, NotFoundError } from '../shared/errors.ts';
 import type { EventBus } from '../shared/events.ts';
@@ -51,8 +52,6 @@ interface Admission {
   active_run_id?: string;
 }
 
-const ENDED = new Set(['completed', 'partial', 'failed', 'aborted', 'cancelled']);
-
 /** What a person can do with runs: start, cancel, retry, and say what became of a step that nobody knows of. */
 export class RunControl {
   readonly #deps: RunControlDependencies;
@@ -92,14 +91,13 @@ export class RunControl {
   async cancel(runId: string, reason = 'cancelled by an operator'): Promise<{ status: string }> {
     const { records, clock, events, enqueue, cancelHeld } = this.#deps;
     const run = await this.#run(runId);
-    if (ENDED.has(run.status))
-      throw new ConflictError('RUN_FINISHED', `Run ${runId} has already ended: ${run.status}.`);
-    const answer = await records.call<{ found: boolean; status: string }>('cancel_run', {
+    if (hasEnded(run.status)) throw new ConflictError('RUN_FINISHED', `Run ${runId} has already ended: ${run.status}.`);
+    const answer = await records.call<{ found: boolean; status: RunStatus }>('cancel_run', {
       p_run_id: runId,
       p_reason: reason,
       p_at: iso(clock.now()),
     });
-    if (ENDED.has(answer.status) && answer.status !== 'cancelled')
+    if (hasEnded(answer.status) && answer.status !== 'cancelled')
       throw new ConflictError('RUN_FINISHED', `Run ${runId} has already ended: ${answer.status}.`);
     const facts = { runId, campaignId: run.campaign_id, reason };
     events.emit('run.cancel_requested', facts);
@@ -120,7 +118,7 @@ export class RunControl {
   async retry(runId: string, options: RetryOptions): Promise<{ runId: string }> {
     const { records } = this.#deps;
     const run = await this.#run(runId);
-    if (!ENDED.has(run.status))
+    if (!hasEnded(run.status))
       throw new ConflictError('RUN_NOT_FINISHED', `Run ${runId} is ${run.status}; only an ended run can be retried.`);
     const [campaign] = await records.select('campaigns', {
       where: [

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { address, CHANNEL } from '../../campaigns/notification-schema.ts';
+import { hasEnded } from '../../database/run-status.ts';
 import {
   APPROVAL_STATES,
   type ApprovalRow,
@@ -128,8 +129,7 @@ type RunOfPlan = Pick<RunRow, 'id' | 'status' | 'status_reason'>;
 
 export function presentPlanSummary(row: PlanRow, run?: RunOfPlan): z.infer<typeof planSummary> {
   // The run may have ended by other ways than planning itself: cancelled, stopped by a budget.
-  const isOver =
-    row.state === 'planning' && run !== undefined && !['queued', 'running', 'waiting'].includes(run.status);
+  const isOver = row.state === 'planning' && run !== undefined && hasEnded(run.status);
   return {
     id: row.id,
     workspace: row.workspace,

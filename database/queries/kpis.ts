@@ -1,18 +1,7 @@
 import { iso } from '../../shared/clock.ts';
 import type { Records } from '../records.ts';
-import type { KpiAlertRow, KpiReadingRow, PlanRow } from '../tables-moves.ts';
+import type { KpiAlertRow, KpiReadingRow } from '../tables-moves.ts';
 import type { Iso } from '../tables.ts';
-
-/** The plans of a workspace that are being carried out. */
-export async function activePlans(records: Records, workspace: string): Promise<PlanRow[]> {
-  return records.select('plans', {
-    where: [
-      { column: 'workspace', op: 'eq', value: workspace },
-      { column: 'state', op: 'eq', value: 'active' },
-    ],
-    order: [{ column: 'id' }],
-  });
-}
 
 export interface ReadingsAsked {
   planId: string;

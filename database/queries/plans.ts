@@ -39,18 +39,18 @@ export async function listPlans(
   return pageOf(rows, listing.limit, (row) => row.id);
 }
 
-/** The active plans of a workspace whose 90 days hold the day, oldest first. */
+/** The active plans of a workspace that begin in this time, both days included, oldest first. */
 export async function activePlans(
   records: Records,
   workspace: string,
-  window: { from: string; to: string },
+  { from, to }: { from: string; to?: string },
 ): Promise<PlanRow[]> {
   return records.select('plans', {
     where: [
       { column: 'workspace', op: 'eq', value: workspace },
       { column: 'state', op: 'eq', value: 'active' },
-      { column: 'starts_on', op: 'gte', value: window.from },
-      { column: 'starts_on', op: 'lte', value: window.to },
+      { column: 'starts_on', op: 'gte', value: from },
+      ...(to === undefined ? [] : [{ column: 'starts_on', op: 'lte', value: to } as const]),
     ],
     order: [{ column: 'id' }],
   });

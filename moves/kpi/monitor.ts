@@ -1,13 +1,14 @@
 import pLimit from 'p-limit';
 import type { OutboxRow } from '../../database/journal.ts';
-import { activePlans, kpiAlert } from '../../database/queries/kpis.ts';
-import { findPlan } from '../../database/queries/plans.ts';
+import { kpiAlert } from '../../database/queries/kpis.ts';
+import { activePlans, findPlan } from '../../database/queries/plans.ts';
 import type { Records } from '../../database/records.ts';
 import type { Colour, PlanRow } from '../../database/tables-moves.ts';
 import { type Clock, iso } from '../../shared/clock.ts';
 import type { EventBus } from '../../shared/events.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import type { Logger } from '../../shared/logger.ts';
+import { addDays, ARC_DAYS, dayOf } from '../calendar.ts';
 import { kpisParams } from '../params.ts';
 import { type WorkContext, WorkError, type WorkResult } from '../work.ts';
 import { colourChange, type KpiChange } from './alert.ts';
@@ -23,6 +24,8 @@ import type { KpiStatus } from './status.ts';
 const AT_ONCE = 4;
 /** Readings that a colour is computed from. */
 const RECENT = 500;
+/** What comes in after the 90 days of a plan is read for this long. */
+const LATE_DAYS = 28;
 /** Others may see the same change at the same moment; each time one of them has written it. */
 const MOST_TRIES = 5;
 
@@ -76,7 +79,10 @@ export class KpiMonitor {
   }
 
   async #plans(planId: string | undefined, workspace: string): Promise<PlanRow[]> {
-    if (planId === undefined) return activePlans(this.#deps.records, workspace);
+    if (planId === undefined) {
+      const today = dayOf(this.#deps.clock.now());
+      return activePlans(this.#deps.records, workspace, { from: addDays(today, 1 - ARC_DAYS - LATE_DAYS) });
+    }
     const plan = await findPlan(this.#deps.records, planId);
     if (!plan) throw new WorkError('PLAN_UNKNOWN', `No plan has the id ${planId}.`);
     return plan.state === 'active' ? [plan] : [];

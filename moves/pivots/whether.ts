@@ -1,10 +1,10 @@
 import type { Records } from '../../database/records.ts';
+import { hasEnded } from '../../database/run-status.ts';
 import type { PivotRow } from '../../database/tables-moves.ts';
 import { type Clock, iso } from '../../shared/clock.ts';
 import type { PivotGiven, PivotProposal } from './pivot.ts';
 import type { Variance } from './variance.ts';
 
-const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 const TURNED_DOWN: ReadonlySet<string> = new Set(['rejected', 'expired']);
 /** What was approved has to show an effect before anybody is asked again. */
 const DECIDED: ReadonlySet<string> = new Set(['approved', ...TURNED_DOWN]);
@@ -38,7 +38,7 @@ async function isAwaited(pivot: PivotRow, { records, clock }: { records: Records
     columns: ['id', 'status'],
     where: [{ column: 'id', op: 'eq', value: pivot.run_id ?? pivot.id }],
   });
-  if (run && LIVE.has(run.status)) return true;
+  if (run && !hasEnded(run.status)) return true;
   await records.update('pivots', { state: 'withdrawn', decided_at: iso(clock.now()) }, [
     { column: 'id', op: 'eq', value: pivot.id },
     { column: 'state', op: 'eq', value: 'proposed' },

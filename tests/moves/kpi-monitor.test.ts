@@ -174,6 +174,16 @@ describe('a look at the KPIs', () => {
     expect(await failureOf(pull({ plan: newId() }))).toMatchObject({ code: 'PLAN_UNKNOWN', retryable: false });
   });
 
+  test('ends four weeks after the 90 days of a plan, unless the plan is asked for', async () => {
+    const plan = await storePlan(records, [{ name: 'leads' }]);
+    const looked = async (params: JsonObject) => (await watching().pull(params)).output['looked'];
+    clock.set(`${day(89 + 28)}T23:59:59.000Z`);
+    expect(await looked({})).toBe(1);
+    clock.set(`${day(89 + 29)}T00:00:00.000Z`);
+    expect(await looked({})).toBe(0);
+    expect(await looked({ plan: plan.id })).toBe(1);
+  });
+
   test('follows the approved arc where it aims at something else than the context', async () => {
     await write('leads.csv', `${day(10)},50`);
     const kpis = [{ name: 'leads', source: csv('leads.csv') }];
