@@ -1,6 +1,6 @@
-import type { BaseCheckpointSaver } from '@langchain/langgraph';
 import type { Pool } from 'pg';
 import { activePlans, findArcVersion, findPlan } from '../database/queries/plans.ts';
+import { hasEnded } from '../database/run-status.ts';
 import { findRun } from '../database/queries/runs.ts';
 import type { PlanRow } from '../database/tables-moves.ts';
 import { derivedId, timeOfId } from '../shared/ids.ts';
@@ -27,6 +27,7 @@ import { noPivotBecause, turnedDown } from './pivots/whether.ts';
 import type { KpiStanding } from './pivots/variance.ts';
 import { movesSubject } from './subjects/moves-subject.ts';
 import { pivotsBefore, pivotSubject, standingOfPlan } from './subjects/pivot-subject.ts';
+import type { Checkpoints } from './graph/checkpoints.ts';
 import type { SubjectDeps } from './subjects/subject-deps.ts';
 import { type Work, type WorkContext, WorkError, type WorkResult } from './work.ts';
 
@@ -43,14 +44,13 @@ interface WhichPlans {
   workspace: string;
 }
 
-const LIVE: ReadonlySet<string> = new Set(['queued', 'running', 'waiting']);
 /** Between two looks for checkpoints that are too old, in milliseconds. */
 const CLEAN_EVERY_MS = 86_400_000;
 
 /** Runs planning graphs for the steps that plan. */
 export class Planner {
   readonly #deps: PlannerDependencies;
-  #checkpoints: Promise<BaseCheckpointSaver> | null = null;
+  #checkpoints: Promise<Checkpoints> | null = null;
   #cleanedAt = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: PlannerDependencies) {
@@ -128,14 +128,14 @@ export class Planner {
     // Only here: the library is large, and most services never plan.
     const { PlanningGraph } = await import('./graph/planning-graph.ts');
     const checkpoints = await this.#openCheckpoints();
-    const graph = new PlanningGraph(subject, work, { checkpoints, decisions: this.#deps.decisions });
-    return outcomeOf(plan.id, await graph.run(threadOf(plan, work)));
+    const thread = await checkpoints.branch(nameOf(plan, work), this.#deps.clock);
+    const graph = new PlanningGraph(subject, work, { checkpoints: checkpoints.saver, decisions: this.#deps.decisions });
+    return outcomeOf(plan.id, await graph.run(thread));
   }
 
   /** Whether an earlier try of the step has begun a graph for this plan. */
   async isBegun(plan: PlanRow, work: WorkContext): Promise<boolean> {
-    const checkpoints = await this.#openCheckpoints();
-    return (await checkpoints.getTuple({ configurable: { thread_id: threadOf(plan, work) } })) !== undefined;
+    return (await this.#openCheckpoints()).isBegun(nameOf(plan, work));
   }
 
   /** Does something for one plan, or for every active one of a workspace; what fails for one does not stop the others. */
@@ -180,14 +180,14 @@ export class Planner {
     return { arc: version.arc as unknown as Arc, evidence: version.evidence as unknown as Evidence[] };
   }
 
-  async #openCheckpoints(): Promise<BaseCheckpointSaver> {
+  async #openCheckpoints(): Promise<Checkpoints> {
     const { pool, clock } = this.#deps;
-    this.#checkpoints ??= import('./graph/checkpoints.ts').then(({ openCheckpoints }) => openCheckpoints(pool));
+    this.#checkpoints ??= import('./graph/checkpoints.ts').then(({ Checkpoints }) => Checkpoints.open(pool));
     try {
       const checkpoints = await this.#checkpoints;
       if (clock.now() - this.#cleanedAt < CLEAN_EVERY_MS) return checkpoints;
       this.#cleanedAt = clock.now();
-      await import('./graph/checkpoints.ts').then(({ removeOldThreads }) => removeOldThreads(pool, clock));
+      await checkpoints.removeOld(clock);
       return checkpoints;
     } catch (error) {
       this.#checkpoints = null;
@@ -205,7 +205,7 @@ export class Planner {
   /** Two runs that plan one plan would ask people twice about the same. @throws {WorkError} PLAN_CHANGED */
   async #refuseIfPlanned({ id, run_id: runId }: PlanRow): Promise<void> {
     const run = runId === null ? undefined : await findRun(this.#deps.records, runId);
-    if (run && LIVE.has(run.status))
+    if (run && !hasEnded(run.status))
       throw new WorkError('PLAN_CHANGED', `Run ${run.id} plans plan ${id} already; wait for it, or cancel it.`);
   }
 
@@ -241,8 +241,8 @@ interface MovesParams extends WhichPlans {
   approval: ApprovalTerms;
 }
 
-/** Names the checkpoints of a step's planning for one plan. */
-const threadOf = ({ id }: Pick<PlanRow, 'id'>, { runId, stepName }: WorkContext) => `${runId}/${stepName}/${id}`;
+/** Names a step's planning for one plan. */
+const nameOf = ({ id }: Pick<PlanRow, 'id'>, { runId, stepName }: WorkContext) => `${runId}/${stepName}/${id}`;
 
 const notActive = ({ id, state }: Pick<PlanRow, 'id' | 'state'>) =>
   new WorkError('PLAN_NOT_ACTIVE', `Plan ${id} is ${state}; it needs an approved arc, and must not have ended.`);

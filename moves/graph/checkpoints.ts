@@ -3,7 +3,7 @@ import pg from 'pg';
 import { sqlError, withClient } from '../../database/sql.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
-import { firstIdAt } from '../../shared/ids.ts';
+import { firstIdAt, newId } from '../../shared/ids.ts';
 
 /** A schema of their own: what stands in `public` would be offered by Supabase's API. */
 const SCHEMA = 'langgraph';
@@ -66,21 +66,61 @@ async function makeTables(pool: pg.Pool): Promise<void> {
   }
 }
 
-/** Removes the checkpoints of threads that are too old for anybody to come back to. */
-export async function removeOldThreads(pool: pg.Pool, clock: Clock): Promise<void> {
-  const oldest = firstIdAt(Math.max(0, clock.now() - KEPT_MS));
-  const saving = forSaver(pool);
-  for (const table of ['checkpoint_writes', 'checkpoint_blobs', 'checkpoints'])
-    await saving.query(`delete from ${SCHEMA}.${table} where thread_id collate "C" < $1`, [oldest]);
+/**
+ * The checkpoints of planning graphs, with their tables made. A piece of planning is named by the id of its run, which holds its time; each
+ * attempt at it writes a thread of its own, `<name>/<id>`, that begins where the one before stands. So a worker that lost its run and does
+ * not know it yet mixes nothing into what the next one writes.
+ */
+export class Checkpoints {
+  readonly saver: PostgresSaver;
+  readonly #pool: pg.Pool;
+
+  private constructor(pool: pg.Pool) {
+    this.#pool = forSaver(pool);
+    this.saver = new PostgresSaver(this.#pool, undefined, { schema: SCHEMA });
+  }
+
+  /** @throws {DatabaseUnavailableError} as do the other methods, and those of the saver */
+  static async open(pool: pg.Pool): Promise<Checkpoints> {
+    const checkpoints = new Checkpoints(pool);
+    await makeTables(checkpoints.#pool);
+    return checkpoints;
+  }
+
+  /** Whether any attempt at this piece of planning has begun. */
+  async isBegun(name: string): Promise<boolean> {
+    const { rows } = await this.#pool.query(`select 1 from ${SCHEMA}.checkpoints where ${OF_NAME} limit 1`, [name]);
+    return rows.length > 0;
+  }
+
+  /** The thread of a new attempt, at the last checkpoint of the attempt that began last; empty when there was none. */
+  async branch(name: string, clock: Clock): Promise<string> {
+    const thread = `${name}/${newId(clock.now())}`;
+    await this.#pool.query(BRANCH, [name, thread]);
+    return thread;
+  }
+
+  /** Removes what is too old for anybody to come back to. */
+  async removeOld(clock: Clock): Promise<void> {
+    const oldest = firstIdAt(Math.max(0, clock.now() - KEPT_MS));
+    for (const table of ['checkpoint_writes', 'checkpoint_blobs', 'checkpoints'])
+      await this.#pool.query(`delete from ${SCHEMA}.${table} where thread_id collate "C" < $1`, [oldest]);
+  }
 }
 
-/**
- * The checkpoints of planning graphs, in the database of the records, with their tables made. Threads are named by ids of runs, which hold
- * their time.
- * @throws {DatabaseUnavailableError} as do the saver's own methods
- */
-export async function openCheckpoints(pool: pg.Pool): Promise<PostgresSaver> {
-  const saving = forSaver(pool);
-  await makeTables(saving);
-  return new PostgresSaver(saving, undefined, { schema: SCHEMA });
-}
+/** The threads of a piece of planning; the bounds, which hold in any collation, are for the index. */
+const OF_NAME = `thread_id >= $1 and thread_id <= $1 || '/zzzz' and starts_with(thread_id, $1 || '/')`;
+
+/** One statement, so that what it copies was there at one moment. */
+const BRANCH = `with latest as (
+    select * from ${SCHEMA}.checkpoints where ${OF_NAME} order by thread_id collate "C" desc, checkpoint_id collate "C" desc limit 1
+  ), blobs as (
+    insert into ${SCHEMA}.checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
+    select $2, b.checkpoint_ns, b.channel, b.version, b.type, b.blob from ${SCHEMA}.checkpoint_blobs b join latest using (thread_id)
+  ), writes as (
+    insert into ${SCHEMA}.checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob)
+    select $2, w.checkpoint_ns, w.checkpoint_id, w.task_id, w.idx, w.channel, w.type, w.blob
+    from ${SCHEMA}.checkpoint_writes w join latest using (thread_id, checkpoint_ns, checkpoint_id)
+  )
+  insert into ${SCHEMA}.checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)
+  select $2, checkpoint_ns, checkpoint_id, null, type, checkpoint, metadata from latest`;

@@ -49,7 +49,7 @@ export class PlanningGraph<G extends object, P extends object> {
 
   /**
    * Goes on from where the thread stands until people have to be asked, or to the end.
-   * @param thread names this piece of planning; the same in every attempt
+   * @param thread of this attempt, by `Checkpoints.branch`
    * @throws {WorkError} PLAN_REFUSED when revisions did not mend what the rules find, with the findings in its output
    * @throws {ModelError} @throws the signal's reason
    */
