@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { type Database, openDatabase } from '../../database/open.ts';
 import { PROJECT_ROOT } from '../../shared/config.ts';
 import { silentLogger } from '../../shared/logger.ts';
+import { fillDataDir } from '../support/data-dir.ts';
 import { type MemoryRecords, memoryRecords } from '../support/records.ts';
 import { Service, temporaryFolder } from '../support/service.ts';
 
@@ -18,17 +19,10 @@ afterEach(async () => {
 });
 
 /** A folder with a database that has been opened and closed before; making one takes seconds. */
-let made: string;
-beforeAll(async () => {
-  made = (await temporaryFolder()).path;
-  await (await openDatabase({ dataDir: made, databaseUrl: null, supabase: null }, { logger: silentLogger })).close();
-});
-afterAll(() => rm(made, { recursive: true, force: true }));
-
 async function newFolder(): Promise<string> {
   const folder = await temporaryFolder();
   cleanups.push(() => folder.remove());
-  await cp(made, folder.path, { recursive: true });
+  await fillDataDir(folder.path);
   return folder.path;
 }
 

@@ -1,13 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PgBoss } from 'pg-boss';
 import { type Database, openDatabase } from '../../database/open.ts';
 import { silentLogger } from '../../shared/logger.ts';
+import { fillDataDir } from '../support/data-dir.ts';
 
 const WRITER = join(import.meta.dirname, 'writer.ts');
 
@@ -25,16 +26,9 @@ async function emptyDataDir(): Promise<string> {
 /** A folder with a database that has been opened and closed before; making one takes seconds. */
 async function newDataDir(): Promise<string> {
   const folder = await emptyDataDir();
-  await cp(made, folder, { recursive: true });
+  await fillDataDir(folder);
   return folder;
 }
-
-let made: string;
-beforeAll(async () => {
-  made = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-data-'));
-  await (await openDatabase({ dataDir: made, databaseUrl: null, supabase: null }, { logger: silentLogger })).close();
-});
-afterAll(() => rm(made, { recursive: true, force: true }));
 
 async function open(dataDir: string): Promise<Database> {
   const database = await openDatabase({ dataDir, databaseUrl: null, supabase: null }, { logger: silentLogger });
@@ -211,7 +205,7 @@ describe('the lock on the data folder', () => {
       code: 'DATA_DIR_UNREADABLE',
       message: expect.stringContaining(postgres),
     });
-    await cp(made, dataDir, { recursive: true });
+    await fillDataDir(dataDir);
     const database = await openDatabase({ dataDir, databaseUrl: null, supabase: null }, { logger: silentLogger });
     await database.close();
     expect(await readdir(dataDir)).not.toContain('lock.pid');

