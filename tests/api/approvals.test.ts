@@ -4,13 +4,13 @@ import type { ApprovalRow } from '../../database/tables-moves.ts';
 import { newId } from '../../shared/ids.ts';
 import { asks, Scene, works } from '../runs/approvals-support.ts';
 import { makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 let app: ReturnType<typeof makeApi>['app'];
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {

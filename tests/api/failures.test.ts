@@ -5,7 +5,7 @@ import { failuresOf } from '../../api/openapi.ts';
 import { operations } from '../../api/operations.ts';
 import { newId } from '../../shared/ids.ts';
 import { definition, insertCampaign, insertRun, makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
 /** These always come with details of their own. */
 const EXACT = [
@@ -19,10 +19,10 @@ const EXACT = [
   'RUN_OF_BRIEF',
 ];
 
-let records: MemoryRecords;
+let records: TestRecords;
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 
 afterAll(() => records.close());

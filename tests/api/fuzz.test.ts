@@ -6,13 +6,13 @@ import fc from 'fast-check';
 import { operations } from '../../api/operations.ts';
 import { RunControl } from '../../runs/run-control.ts';
 import { definition, insertCampaign, insertEvents, insertRun, makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
 const REQUESTS = 5_000;
 /** The records are made anew after so many requests, since some of them delete. */
 const RESEED_EVERY = 250;
 
-let records: MemoryRecords;
+let records: TestRecords;
 let server: Server;
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const known = { campaign: '', run: '' };
@@ -28,7 +28,7 @@ async function seed(): Promise<void> {
 }
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   const api = makeApi(
     records,
     {

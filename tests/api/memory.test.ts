@@ -3,11 +3,11 @@ import request from 'supertest';
 import { createMetrics } from '../../api/metrics.ts';
 import { EventBus } from '../../shared/events.ts';
 import { makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

@@ -11,7 +11,7 @@ import { ConflictError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 import { definition, insertCampaign, insertEvents, insertRun, makeApi } from '../support/api.ts';
 import { arc, context as planContext, insertMoves, insertPlan } from '../moves/moves-support.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
 const SNAPSHOT = join(PROJECT_ROOT, 'docs', 'openapi.json');
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -43,7 +43,7 @@ const BRIEF = {
 };
 
 describe('real answers are as the document says', () => {
-  let records: MemoryRecords;
+  let records: TestRecords;
   let campaignId: string;
   let runId: string;
   const decisionId = newId();
@@ -101,7 +101,7 @@ describe('real answers are as the document says', () => {
   }
 
   beforeAll(async () => {
-    records = await memoryRecords();
+    records = await freshRecords();
     campaignId = (await insertCampaign(records)).id;
     await insertCampaign(records, { schedule_cron: null, next_run_at: null, status: 'paused', paused_by: 'budget' });
     const at = '2026-01-05T09:00:00.000Z';

@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { insertCampaign, insertEvents, insertRun, makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let server: Server | undefined;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterEach(() => {
@@ -160,7 +160,7 @@ describe('the events of a run as a stream', () => {
       get(target, name) {
         const value: unknown = Reflect.get(target, name, target);
         if (name !== 'select') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        return (...given: Parameters<MemoryRecords['select']>) =>
+        return (...given: Parameters<TestRecords['select']>) =>
           away ? Promise.reject(new DatabaseUnavailableError(new Error('away'))) : target.select(...given);
       },
     });

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { newId } from '../../shared/ids.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let client: pg.PoolClient;
 const campaigns = [newId(), newId()];
 const runId = newId();
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   await records.insert(
     'campaigns',
     campaigns.map((id) => ({ id, name: 'Campaign', config: {} })),

@@ -4,7 +4,7 @@ import type { Records } from '../../database/records.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { memoryRecords } from '../support/records.ts';
+import { embeddedRecords } from '../support/records.ts';
 import { leaks, storedCampaign } from './support/fixtures.ts';
 import { DirectLedger } from './support/direct-ledger.ts';
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe.each([
-  { name: 'the embedded database', open: memoryRecords },
+  { name: 'the embedded database', open: embeddedRecords },
   { name: 'Postgres', open: async () => (await server.createDatabase()).records },
 ])('the budget ledger on $name', ({ open }) => {
   let records: Records;

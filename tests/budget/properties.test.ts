@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Records } from '../../database/records.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
-import { memoryRecords } from '../support/records.ts';
+import { freshRecords } from '../support/records.ts';
 import { leaks, storedCampaign, withCall } from './support/fixtures.ts';
 import { CrashAndRecover, Model, Reserve, ReserveAgain, type Scene, Settle, Wait } from './support/model.ts';
 import { DirectLedger } from './support/direct-ledger.ts';
@@ -13,7 +13,7 @@ const DAY = 86_400_000;
 
 let records: Records;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 

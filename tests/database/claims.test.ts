@@ -228,7 +228,7 @@ test('a write that is repeated while the first try of it is about to commit wait
   await first.query(text, values(entry));
   const second = on.database.pool.query<{ answer: unknown }>(text, values({ ...entry, again: true }));
   const waiting =
-    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'select journal_write%'";
+    "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and query like 'select journal_write%'";
   // Over another connection: within a transaction the view shows what it showed first.
   while ((await on.database.pool.query(waiting)).rowCount === 0) await new Promise((resolve) => setImmediate(resolve));
   await first.query('commit');

@@ -10,7 +10,7 @@ import { type Database, openDatabase } from '../../database/open.ts';
 import { PROJECT_ROOT } from '../../shared/config.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { fillDataDir } from '../support/data-dir.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type EmbeddedRecords, embeddedRecords } from '../support/records.ts';
 import { Service, temporaryFolder } from '../support/service.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -125,9 +125,9 @@ describe('the thread of the embedded database', () => {
 });
 
 describe('the session of the embedded database', () => {
-  let records: MemoryRecords;
+  let records: EmbeddedRecords;
   beforeAll(async () => {
-    records = await memoryRecords();
+    records = await embeddedRecords();
   });
   afterAll(() => records.close());
 

@@ -10,13 +10,13 @@ import {
 import { RecordsError, type TableName } from '../../database/records.ts';
 import type { JsonObject, StepRow } from '../../database/tables.ts';
 import { newId } from '../../shared/ids.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { AT, later, LEASE_MS, message, RunCalls } from '../support/run-calls.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let on: RunCalls;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   on = new RunCalls({ url: '', pool: records.pool, records });
 }, 60_000);
 afterAll(() => records.close());

@@ -1,12 +1,12 @@
 import { SupabaseRecords } from '../../database/supabase.ts';
-import { memoryRecords } from '../support/records.ts';
+import { embeddedRecords } from '../support/records.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { startPostgrest } from '../support/postgrest.ts';
 import { COLUMNS } from '../../database/columns.ts';
 import { recordsContract } from './records.contract.ts';
 
 recordsContract('the embedded database', async () => {
-  const records = await memoryRecords();
+  const records = await embeddedRecords();
   return { records, pool: records.pool, truncate: () => records.truncate(), close: () => records.close() };
 });
 
@@ -22,7 +22,7 @@ recordsContract('Postgres', async () => {
 });
 
 recordsContract("Supabase's API", async () => {
-  const database = await memoryRecords();
+  const database = await embeddedRecords();
   const server = await startPostgrest(database.pool);
   const records = new SupabaseRecords({ url: server.url, serviceRoleKey: server.key });
   return {

@@ -8,20 +8,20 @@ import { PROJECT_ROOT } from '../../shared/config.ts';
 import { newId } from '../../shared/ids.ts';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { AT, later, LEASE_MS, message, RunCalls } from '../support/run-calls.ts';
 import { type Script, type ScriptedEngine, scriptedEngine } from '../support/scripted-engine.ts';
 
 // During an update processes of the version before work on today's schema. What they call, with the arguments that they give, is
 // written down here and must go on working, in turns with what is called today.
 
-let records: MemoryRecords;
+let records: TestRecords;
 let on: RunCalls;
 let engine: ScriptedEngine;
 let scripts: Record<string, Script>;
 let harness: Harness;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   on = new RunCalls({ url: '', pool: records.pool, records });
 }, 60_000);
 afterAll(() => records.close());

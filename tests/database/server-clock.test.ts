@@ -6,13 +6,13 @@ import { iso } from '../../shared/clock.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { TestClock } from '../support/clock.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { RunCalls } from '../support/run-calls.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let on: RunCalls;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   on = new RunCalls({ url: '', pool: records.pool, records });
 }, 60_000);
 afterAll(() => records.close());

@@ -19,7 +19,7 @@ describe('a connection that breaks', () => {
   /** Ends the sessions of one application, as a restart of the server or a pooler does. */
   const endSessions = (name: string) =>
     database.pool.query(
-      'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()',
+      'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and datname = current_database() and pid <> pg_backend_pid()',
       [name],
     );
 
@@ -46,7 +46,7 @@ describe('a connection that breaks', () => {
     const asleep = async () =>
       (
         await database.pool.query(
-          "select 1 from pg_stat_activity where application_name = 'sleeper' and wait_event = 'PgSleep'",
+          "select 1 from pg_stat_activity where application_name = 'sleeper' and datname = current_database() and wait_event = 'PgSleep'",
         )
       ).rows.length > 0;
     while (!(await asleep()));

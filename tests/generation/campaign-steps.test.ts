@@ -9,7 +9,7 @@ import { originPolicy } from '../../shared/origins.ts';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
 import { ScriptedModel } from '../support/model.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { scriptedEngine, type ScriptedEngine } from '../support/scripted-engine.ts';
 import { BRIEF } from './briefs/scene.ts';
 
@@ -92,12 +92,12 @@ describe('a campaign with steps that work with a model', () => {
 });
 
 describe('a run of such a campaign', () => {
-  let records: MemoryRecords;
+  let records: TestRecords;
   let engine: ScriptedEngine;
   let harness: Harness;
   let model: ScriptedModel;
   beforeAll(async () => {
-    records = await memoryRecords();
+    records = await freshRecords();
   });
   beforeEach(async () => {
     model = new ScriptedModel();

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { allFacts, baseOn, ingest, inOrder, problemsOf, toldBy } from './base-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let base: KnowledgeBase;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

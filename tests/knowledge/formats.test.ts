@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { listProblems } from '../../database/queries/knowledge.ts';
 import type { KnowledgeFormat } from '../../database/tables-knowledge.ts';
 import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { allFacts, baseOn, type Given, ingest, problemsOf, toldBy } from './base-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let base: KnowledgeBase;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

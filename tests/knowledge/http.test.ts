@@ -7,14 +7,14 @@ import { type AddressInfo, connect } from 'node:net';
 import { wordEmbedder } from '../support/embedder.ts';
 import { makeApi } from '../support/api.ts';
 import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type EmbeddedRecords, embeddedRecords } from '../support/records.ts';
 import { baseOn } from './base-support.ts';
 
-let records: MemoryRecords;
+let records: EmbeddedRecords;
 let api: ReturnType<typeof makeApi>;
 let base: KnowledgeBase;
 beforeAll(async () => {
-  records = await memoryRecords({ vectors: true });
+  records = await embeddedRecords({ vectors: true });
 });
 beforeEach(async () => {
   await records.truncate();

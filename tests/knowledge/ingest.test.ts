@@ -3,12 +3,12 @@ import { findIngest, ingestEventsAfter } from '../../database/queries/knowledge.
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { intercepted } from '../support/intercept.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { allFacts, baseOn, chunksOf, ingest, toldBy } from './base-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

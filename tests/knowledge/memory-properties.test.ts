@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MemoryConflictError, type SessionMemory, type StateCache } from '../../knowledge/memory/session-memory.ts';
 import type { SessionKey } from '../../knowledge/memory/session-key.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { replica } from './memory-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 afterAll(() => records.close());
 

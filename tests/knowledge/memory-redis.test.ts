@@ -13,7 +13,7 @@ import { type Logger, silentLogger } from '../../shared/logger.ts';
 import { TestClock } from '../support/clock.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { freePort } from '../support/postgres.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { temporaryFolder } from '../support/service.ts';
 import { findProgram, REDIS_SERVER, type RedisOptions, startRedis, type TestRedis } from '../support/redis.ts';
 import { KEY, look, replica, until } from './memory-support.ts';
@@ -33,13 +33,13 @@ class PauseClock extends TestClock {
   }
 }
 
-let records: MemoryRecords;
+let records: TestRecords;
 let clock: PauseClock;
 let told: ServiceEvent[];
 let warnings: string[];
 const ends: (() => unknown)[] = [];
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

@@ -5,12 +5,12 @@ import { DatabaseUnavailableError, ValidationError } from '../../shared/errors.t
 import { EventBus, type ServiceEvent } from '../../shared/events.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { KEY, look, MapCache, replica } from './memory-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

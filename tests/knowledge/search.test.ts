@@ -3,17 +3,17 @@ import type { KnowledgeBase } from '../../knowledge/knowledge-base.ts';
 import { localEmbedder } from '../../knowledge/local-embedder.ts';
 import { TestClock } from '../support/clock.ts';
 import { wordEmbedder } from '../support/embedder.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type EmbeddedRecords, embeddedRecords } from '../support/records.ts';
 import { baseOn, ingest } from './base-support.ts';
 
-let records: MemoryRecords;
+let records: EmbeddedRecords;
 let base: KnowledgeBase;
 const embedder = wordEmbedder();
 const clock = new TestClock();
 /** While it is true the model neither answers nor heeds a signal. */
 let isHanging = false;
 beforeAll(async () => {
-  records = await memoryRecords({ vectors: true });
+  records = await embeddedRecords({ vectors: true });
   const hanging = {
     ...embedder,
     embed: (texts: readonly string[], signal: AbortSignal) =>
@@ -103,7 +103,7 @@ describe('by meaning', () => {
 
   test('the built-in model finds a paraphrase first', async () => {
     const real = localEmbedder();
-    const own = await memoryRecords({ vectors: true });
+    const own = await embeddedRecords({ vectors: true });
     try {
       const other = baseOn(own, { embedder: real });
       await other.embed();

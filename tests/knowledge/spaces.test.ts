@@ -4,7 +4,7 @@ import type { Embedder } from '../../knowledge/embedder.ts';
 import { TestClock } from '../support/clock.ts';
 import { wordEmbedder } from '../support/embedder.ts';
 import { intercepted } from '../support/intercept.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type EmbeddedRecords, embeddedRecords } from '../support/records.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { allFacts, baseOn, ingest, inOrder } from './base-support.ts';
 
@@ -15,9 +15,9 @@ const LINES = [
 ];
 
 describe('with pgvector', () => {
-  let records: MemoryRecords;
+  let records: EmbeddedRecords;
   beforeAll(async () => {
-    records = await memoryRecords({ vectors: true });
+    records = await embeddedRecords({ vectors: true });
   });
   beforeEach(() => records.truncate());
   afterAll(() => records.close());

@@ -3,18 +3,18 @@ import type { MoveRow } from '../../database/tables-moves.ts';
 import { type GenerateRequest, ModelError } from '../../generation/model.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { newId } from '../../shared/ids.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { Mortal } from './mortal.ts';
 import { PlanScene } from './planner-support.ts';
 import { PLAN, PlanningModel, planningParts } from './planning-parts.ts';
 import { workContext } from './work-context.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: PlanScene;
 let model: PlanningModel;
 let planId: string;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   model = new PlanningModel();

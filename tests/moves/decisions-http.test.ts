@@ -7,13 +7,13 @@ import { derivedId, newId } from '../../shared/ids.ts';
 import { insertCampaign, insertRun, makeApi } from '../support/api.ts';
 import { TestClock } from '../support/clock.ts';
 import { hashOf, tamper } from '../support/decisions.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let clock: TestClock;
 let log: DecisionLog;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 beforeEach(async () => {
   await records.truncate();

@@ -4,14 +4,14 @@ import type { WorkResult } from '../../moves/work.ts';
 import { newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { Mortal } from './mortal.ts';
 import { NOW, planRow, planningParts, PlanningModel, storeArc } from './planning-parts.ts';
 import { approve, workContext } from './work-context.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

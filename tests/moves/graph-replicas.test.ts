@@ -9,7 +9,7 @@ import { TestClock } from '../support/clock.ts';
 import { intercepted } from '../support/intercept.ts';
 import { quietPool, startPostgres, type TestDatabase, type TestPostgres } from '../support/postgres.ts';
 import { startPostgrest } from '../support/postgrest.ts';
-import { memoryRecords } from '../support/records.ts';
+import { freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
 import { NOW, PlanningModel, planningParts, planRow } from './planning-parts.ts';
 import { approve, workContext } from './work-context.ts';
@@ -155,7 +155,7 @@ describe('planning by several replicas', () => {
 
 test("plans through Supabase's API, with the checkpoints beside it", async () => {
   const api = await startPostgrest(database.pool);
-  const queue = await memoryRecords();
+  const queue = await freshRecords();
   const records = new SupabaseRecords({ url: api.url, serviceRoleKey: api.key });
   ends.defer(async () => {
     await records.close();

@@ -9,15 +9,15 @@ import { derivedId, newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
 import { type Act } from '../support/model.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { but, DAY, NOW, PlanningModel, planningParts, planRow, storeArc, written } from './planning-parts.ts';
 import { type Answer, approve, undecided, verdictOn, workContext } from './work-context.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let clock: TestClock;
 let parts: ReturnType<typeof planningParts>;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

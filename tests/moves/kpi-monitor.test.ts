@@ -13,15 +13,15 @@ import { newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
 import { intercepted } from '../support/intercept.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type EmbeddedRecords, embeddedRecords } from '../support/records.ts';
 import { makeMonitor, STARTS_ON, storeMonitoringRun, storePlan, workContext } from './kpi-support.ts';
 
-let records: MemoryRecords;
+let records: EmbeddedRecords;
 let folder: Awaited<ReturnType<typeof mkdtempDisposable>>;
 let clock: TestClock;
 let run: { runId: string; campaignId: string };
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await embeddedRecords();
   folder = await mkdtempDisposable(join(tmpdir(), 'pipeline-orchestrator-kpis-'));
 });
 beforeEach(async () => {

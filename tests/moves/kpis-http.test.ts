@@ -4,14 +4,14 @@ import type { PlanRow } from '../../database/tables-moves.ts';
 import { addDays } from '../../moves/calendar.ts';
 import { newId } from '../../shared/ids.ts';
 import { makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { makeMonitor, STARTS_ON, storeMonitoringRun, storePlan, workContext } from './kpi-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let api: ReturnType<typeof makeApi>;
 let plan: PlanRow;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

@@ -9,17 +9,17 @@ import { EventBus, type ServiceEvent } from '../../shared/events.ts';
 import { newId } from '../../shared/ids.ts';
 import { makeApi } from '../support/api.ts';
 import { TestClock } from '../support/clock.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { draft, insertMoves } from './moves-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let app: RequestListener;
 let clock: TestClock;
 let events: EventBus;
 let move: MoveRow;
 let follower: MoveRow;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

@@ -3,12 +3,12 @@ import request from 'supertest';
 import type { MoveRow } from '../../database/tables-moves.ts';
 import { newId } from '../../shared/ids.ts';
 import { makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { draft, drafts, insertMoves, insertPlan } from './moves-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

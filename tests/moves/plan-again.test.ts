@@ -6,15 +6,15 @@ import type { Evidence } from '../../moves/statement.ts';
 import { EventBus } from '../../shared/events.ts';
 import { newId } from '../../shared/ids.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
 import { PlanningModel } from './planning-parts.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: PlanScene;
 let model: PlanningModel;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   model = new PlanningModel();

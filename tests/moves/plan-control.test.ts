@@ -3,13 +3,13 @@ import { parseCampaignText } from '../../campaigns/load.ts';
 import { PLANS_CAMPAIGN_ID } from '../../moves/plan-definition.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { originPolicy } from '../../shared/origins.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
 import { NOW, PLAN } from './planning-parts.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

@@ -4,15 +4,15 @@ import { addDays } from '../../moves/calendar.ts';
 import type { PivotProposal } from '../../moves/pivots/pivot.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
 import { but, DAY, PlanningModel } from './planning-parts.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: PlanScene;
 let model: PlanningModel;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   model = new PlanningModel();

@@ -10,7 +10,7 @@ import { originPolicy } from '../../shared/origins.ts';
 import { makeApi } from '../support/api.ts';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
-import type { MemoryRecords } from '../support/records.ts';
+import type { TestRecords } from '../support/records.ts';
 import { NOW, PLAN, PlanningModel, planningParts } from './planning-parts.ts';
 
 export interface SceneOptions {
@@ -33,7 +33,7 @@ export class PlanScene {
 
   constructor(records: Records & { pool?: pg.Pool }, options: SceneOptions = {}) {
     const { clock = new TestClock(NOW), model = new PlanningModel(), worker = 'one', env = {} } = options;
-    const pool = options.pool ?? (records as MemoryRecords).pool;
+    const pool = options.pool ?? (records as TestRecords).pool;
     const url = 'http://127.0.0.1:9';
     this.records = records;
     this.clock = clock;

@@ -6,16 +6,16 @@ import type { Arc } from '../../moves/arc.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { embeddedRecords, freshRecords, type TestRecords } from '../support/records.ts';
 import { PlanScene, type SceneOptions } from './planner-support.ts';
 import { site } from './tools-support.ts';
 import { but, DAY, PLAN, PlanningModel, written } from './planning-parts.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: PlanScene;
 let model: PlanningModel;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => open());
 afterEach(async () => {
@@ -579,6 +579,8 @@ describe('planning while its database is away', () => {
 
 describe('planning on the one session of the embedded database', () => {
   test('does not stand in its own way: several plans, beside other runs', async () => {
+    const embedded = await embeddedRecords();
+    const scene = new PlanScene(embedded, { model });
     const { id } = await scene.harness.createCampaign({
       name: 'Asks',
       overlap: 'allow',
@@ -590,11 +592,13 @@ describe('planning on the one session of the embedded database', () => {
     ]);
     await scene.harness.idle();
     expect(starts).toHaveLength(10);
-    const rows = await records.select('campaign_runs');
+    const rows = await embedded.select('campaign_runs');
     expect(rows.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'waiting'));
-    const waiting: ApprovalRow[] = await records.select('approvals');
+    const waiting: ApprovalRow[] = await embedded.select('approvals');
     await Promise.all(waiting.map((approval) => scene.decideOn(approval.id)));
-    expect(await records.count('arc_versions')).toBe(5);
+    expect(await embedded.count('arc_versions')).toBe(5);
+    await scene.close();
+    await embedded.close();
   });
 });
 

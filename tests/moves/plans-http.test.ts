@@ -4,15 +4,15 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { intercepted } from '../support/intercept.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
 import { DAY, PLAN, PlanningModel } from './planning-parts.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: PlanScene;
 let model: PlanningModel;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   model = new PlanningModel();

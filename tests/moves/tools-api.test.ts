@@ -7,18 +7,18 @@ import { loadConfig } from '../../shared/config.ts';
 import { type Problem, ValidationError } from '../../shared/errors.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { originPolicy } from '../../shared/origins.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { type Bench, bench, redirect, type Site, site, typed } from './tools-support.ts';
 
 const KEY = 'crm-key-123456';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let web: Site;
 let folder: string;
 let made: Bench[] = [];
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   folder = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-tools-'));
 });
 beforeEach(async () => {

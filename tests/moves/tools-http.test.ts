@@ -4,11 +4,11 @@ import type { ToolCallRow } from '../../database/tables-moves.ts';
 import { iso } from '../../shared/clock.ts';
 import { newId } from '../../shared/ids.ts';
 import { insertCampaign, insertRun, makeApi } from '../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

@@ -15,15 +15,15 @@ import type { StepTools } from '../../moves/tools/step-tools.ts';
 import { verifyMoves } from '../../moves/tools/verify-moves.ts';
 import { TestClock } from '../support/clock.ts';
 import { ScriptedModel } from '../support/model.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { type Bench, bench, type BenchOptions, type Site, site, typed } from './tools-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let web: Site;
 let made: Bench[] = [];
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   web = await site({

@@ -1,15 +1,15 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { isPublicAddress } from '../../moves/tools/web/addresses.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { type Bench, bench, type BenchOptions, redirect, type Site, site, typed } from './tools-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let web: Site;
 let made: Bench[] = [];
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   web = await site();

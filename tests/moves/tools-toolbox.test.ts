@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../generation/model.ts';
 import { ScriptedModel } from '../support/model.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { type Bench, bench, type BenchOptions, type Site, site } from './tools-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let web: Site;
 let made: Bench[] = [];
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   web = await site({ '/about': '<p>The restaurant has 40 seats.</p>', '/other': '<p>It has 12 seats.</p>' });

@@ -8,10 +8,10 @@ import { type SlackCatcher, startSlackCatcher } from '../../sandbox/slack-catche
 import { iso } from '../../shared/clock.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { outboxRow, storeRun, testConfig, watchers } from './support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let mail: MailCatcher;
 let slack: SlackCatcher;
 let clock: TestClock;
@@ -19,7 +19,7 @@ let ids: { campaignId: string; runId: string };
 let dispatchers: Dispatcher[];
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {
@@ -34,7 +34,7 @@ afterEach(async () => {
   await Promise.all([mail.close(), slack.close()]);
 });
 
-function setUp(change: { env?: Record<string, string>; records?: MemoryRecords; concurrency?: number } = {}) {
+function setUp(change: { env?: Record<string, string>; records?: TestRecords; concurrency?: number } = {}) {
   const seen = watchers();
   const dispatcher = new Dispatcher({
     records: change.records ?? records,
@@ -61,7 +61,7 @@ const toMail = (recipient = 'ann@example.com') => outboxRow(ids, 'email', recipi
 const toSlack = (recipient = 'default') => outboxRow(ids, 'slack', recipient);
 
 /** Records whose `update` of the outbox fails while `failing` is set, as when the service dies or the database goes away. */
-function breakable(): { records: MemoryRecords; state: { failing: boolean } } {
+function breakable(): { records: TestRecords; state: { failing: boolean } } {
   const state = { failing: true };
   const broken = new Proxy(records, {
     get(target, name) {

@@ -4,14 +4,14 @@ import { REPEAT_AFTER_MS, runFinished } from '../../notifications/messages.ts';
 import type { RunRow } from '../../database/tables.ts';
 import { iso } from '../../shared/clock.ts';
 import { newId } from '../../shared/ids.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { failedStep, makeDefinition, makeRun, NOW, PUBLIC_URL, storeRun } from './support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let campaignId: string;
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {

@@ -4,13 +4,13 @@ import { applyPatch, type Operation } from 'rfc6902';
 import type { ApprovalRow } from '../../database/tables-moves.ts';
 import type { Json, JsonObject } from '../../database/tables.ts';
 import { editedSubject, editsSchema, type Edits } from '../../runs/approvals/edits.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { asks, Scene, works } from './approvals-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {

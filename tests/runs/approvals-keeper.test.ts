@@ -5,13 +5,13 @@ import { Retention } from '../../scheduler/retention.ts';
 import { loadConfig } from '../../shared/config.ts';
 import { EventBus } from '../../shared/events.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { asks, HOUR_MS, Scene, works } from './approvals-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {

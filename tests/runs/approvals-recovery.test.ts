@@ -3,14 +3,14 @@ import type { Records } from '../../database/records.ts';
 import type { JsonObject } from '../../database/tables.ts';
 import type { Question, WorkContext, WorkResult } from '../../moves/work.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { NO_PLANNING } from '../support/planning.ts';
 import { asks, Scene, works } from './approvals-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {

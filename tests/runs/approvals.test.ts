@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { asks, HOUR_MS, Scene, works } from './approvals-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 beforeEach(async () => {

@@ -6,17 +6,17 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { TestClock } from '../support/clock.ts';
 import { intercepted, type Interceptor } from '../support/intercept.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { AT, later, RunCalls } from '../support/run-calls.ts';
 
 const LEASE_MS = 30_000;
 const { validMs, renewEveryMs } = leaseTimes(LEASE_MS);
 
-let records: MemoryRecords;
+let records: TestRecords;
 let on: RunCalls;
 let clock: TestClock;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   on = new RunCalls({ url: '', pool: records.pool, records });
 }, 60_000);
 afterAll(() => records.close());

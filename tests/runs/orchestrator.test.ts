@@ -3,7 +3,7 @@ import { type Records, RecordsError } from '../../database/records.ts';
 import type { JsonObject } from '../../database/tables.ts';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { scriptedEngine, type Script, type ScriptedEngine } from '../support/scripted-engine.ts';
 
 const FOUND: JsonObject = { success: true, data: { saved: 20, verified: 20, found: 25, cost: 0.5 } };
@@ -27,14 +27,14 @@ const fail =
     return { error: `status ${status}` };
   };
 
-let records: MemoryRecords;
+let records: TestRecords;
 let engine: ScriptedEngine;
 let harness: Harness;
 let clock: TestClock;
 let scripts: Record<string, Script>;
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 afterAll(() => records.close());
 

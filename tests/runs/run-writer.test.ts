@@ -5,17 +5,17 @@ import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
 import { intercepted, type Interceptor } from '../support/intercept.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { scriptedEngine, type Script, type ScriptedEngine } from '../support/scripted-engine.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let engine: ScriptedEngine;
 let clock: TestClock;
 let scripts: Record<string, Script>;
 const opened: Harness[] = [];
 
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 }, 60_000);
 afterAll(() => records.close());
 

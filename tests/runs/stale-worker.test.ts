@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { scriptedEngine, type ScriptedEngine } from '../support/scripted-engine.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let engine: ScriptedEngine;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   engine = await scriptedEngine({ '/api/prospect': () => ({ success: true, data: { saved: 1, cost: 0.1 } }) });
 }, 60_000);
 afterAll(async () => {

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TestClock } from '../support/clock.ts';
 import { Harness } from '../support/harness.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { scriptedEngine, type ScriptedEngine } from '../support/scripted-engine.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let slow: ScriptedEngine;
 let quick: ScriptedEngine;
 const answer = Promise.withResolvers<void>();
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   slow = await scriptedEngine({
     '/api/prospect': async () => {
       await answer.promise;

@@ -3,15 +3,15 @@ import type { JsonObject } from '../../database/tables.ts';
 import { CampaignControl } from '../../scheduler/campaign-control.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { SchedulerBench } from './bench.ts';
 import { testEnvironment } from './environment.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let bench: SchedulerBench;
 let control: CampaignControl;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

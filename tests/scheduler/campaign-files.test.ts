@@ -8,17 +8,17 @@ import type { CampaignRow, JsonObject } from '../../database/tables.ts';
 import { CampaignControl } from '../../scheduler/campaign-control.ts';
 import { CampaignFiles, type CampaignFilesDependencies } from '../../scheduler/campaign-files.ts';
 import { silentLogger } from '../../shared/logger.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { SchedulerBench } from './bench.ts';
 import { testEnvironment } from './environment.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let bench: SchedulerBench;
 let folder: string;
 let control: CampaignControl;
 let files: CampaignFiles;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

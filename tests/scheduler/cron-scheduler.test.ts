@@ -3,13 +3,13 @@ import type { Records } from '../../database/records.ts';
 import type { CronScheduler } from '../../scheduler/cron-scheduler.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { newId } from '../../shared/ids.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 import { SchedulerBench } from './bench.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let bench: SchedulerBench;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

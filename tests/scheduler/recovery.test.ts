@@ -4,15 +4,15 @@ import { silentLogger } from '../../shared/logger.ts';
 import { DatabaseUnavailableError } from '../../shared/errors.ts';
 import { TestClock } from '../support/clock.ts';
 import { intercepted } from '../support/intercept.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { freshRecords, type TestRecords } from '../support/records.ts';
 import { AT, later, LEASE_MS, RunCalls } from '../support/run-calls.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let on: RunCalls;
 let clock: TestClock;
 let woken: string[];
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
   on = new RunCalls({ url: '', pool: records.pool, records });
 }, 60_000);
 afterAll(() => records.close());

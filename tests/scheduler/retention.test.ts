@@ -9,19 +9,19 @@ import { EventBus, type ServiceEvent } from '../../shared/events.ts';
 import { newId } from '../../shared/ids.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { TestClock } from '../support/clock.ts';
-import { type MemoryRecords, memoryRecords } from '../support/records.ts';
+import { type TestRecords, freshRecords } from '../support/records.ts';
 
 // Later than any machine's clock, so that ids made now are old.
 const NOW = Date.parse('2090-06-15T12:00:00.000Z');
 const DAY = 86_400_000;
 const ago = (days: number) => iso(NOW - days * DAY);
 
-let records: MemoryRecords;
+let records: TestRecords;
 let now: number;
 let pauses: number;
 let told: ServiceEvent[];
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   await records.truncate();

@@ -6,12 +6,12 @@ import { iso } from '../../shared/clock.ts';
 import { newId } from '../../shared/ids.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { TestClock } from '../support/clock.ts';
-import { memoryRecords, type MemoryRecords } from '../support/records.ts';
+import { embeddedRecords, type EmbeddedRecords } from '../support/records.ts';
 
-let database: MemoryRecords;
+let database: EmbeddedRecords;
 const cleanups: (() => Promise<void>)[] = [];
 beforeEach(async () => {
-  database = await memoryRecords();
+  database = await embeddedRecords();
 }, 60_000);
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();

@@ -12,12 +12,14 @@ export const MADE_ONCE_FOLDER = 'PIPELINE_ORCHESTRATOR_MADE_ONCE';
  * @param name of what is made; its maker must always make the same
  */
 export async function fillFolder(folder: string, name: string, make: (folder: string) => Promise<void>): Promise<void> {
-  const shared = process.env[MADE_ONCE_FOLDER];
-  if (shared === undefined) return make(folder);
-  await copyFolder(await madeOnce(shared, name, make), folder);
+  if (process.env[MADE_ONCE_FOLDER] === undefined) return make(folder);
+  await copyFolder(await madeFolder(name, make), folder);
 }
 
-async function madeOnce(shared: string, name: string, make: (folder: string) => Promise<void>): Promise<string> {
+/** The folder itself, not to be changed, of what {@link fillFolder} would copy. */
+export async function madeFolder(name: string, make: (folder: string) => Promise<void>): Promise<string> {
+  const shared = process.env[MADE_ONCE_FOLDER];
+  if (shared === undefined) throw new Error('This is for tests that the test runner has started.');
   const made = join(shared, name);
   for (;;) {
     if (await isThere(made)) return made;

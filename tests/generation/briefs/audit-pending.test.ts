@@ -4,17 +4,17 @@ import { AuditCatchUp } from '../../../generation/briefs/audit-catch-up.ts';
 import { BRIEFS_CAMPAIGN_ID } from '../../../generation/briefs/definition.ts';
 import { ModelError } from '../../../generation/model.ts';
 import { silentLogger } from '../../../shared/logger.ts';
-import { memoryRecords, type MemoryRecords } from '../../support/records.ts';
+import { freshRecords, type TestRecords } from '../../support/records.ts';
 import { idsOf, Scene } from './scene.ts';
 
 const MINUTE = 60_000;
 const away = new ModelError('MODEL_UNAVAILABLE', 'The model is away.', { retryable: true });
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 let catchUp: AuditCatchUp;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   scene = new Scene(records);

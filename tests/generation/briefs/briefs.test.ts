@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import request from 'supertest';
 import { ModelError } from '../../../generation/model.ts';
 import { newId } from '../../../shared/ids.ts';
-import { memoryRecords, type MemoryRecords } from '../../support/records.ts';
+import { freshRecords, type TestRecords } from '../../support/records.ts';
 import { BRIEF, idsOf, Scene } from './scene.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   scene = new Scene(records);

@@ -4,14 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ModelError } from '../../../generation/model.ts';
-import { memoryRecords, type MemoryRecords } from '../../support/records.ts';
+import { freshRecords, type TestRecords } from '../../support/records.ts';
 import { Scene } from './scene.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 let server: Server;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(async () => {
   scene = new Scene(records);

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { memoryRecords, type MemoryRecords } from '../../support/records.ts';
+import { freshRecords, type TestRecords } from '../../support/records.ts';
 import { BRIEF, Scene } from './scene.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   scene = new Scene(records);

@@ -3,16 +3,16 @@ import request from 'supertest';
 import type { JsonObject } from '../../../database/tables.ts';
 import { BRIEFS_CAMPAIGN_ID } from '../../../generation/briefs/definition.ts';
 import { ModelError } from '../../../generation/model.ts';
-import { memoryRecords, type MemoryRecords } from '../../support/records.ts';
+import { freshRecords, type TestRecords } from '../../support/records.ts';
 import { BRIEF, Scene } from './scene.ts';
 
 const CAMPAIGN = `/api/campaigns/${BRIEFS_CAMPAIGN_ID}`;
 const refused = new ModelError('MODEL_REFUSED', 'The model said nothing.');
 
-let records: MemoryRecords;
+let records: TestRecords;
 let scene: Scene;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => {
   scene = new Scene(records);

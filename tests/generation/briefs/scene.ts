@@ -7,7 +7,7 @@ import { makeApi } from '../../support/api.ts';
 import { TestClock } from '../../support/clock.ts';
 import { Harness } from '../../support/harness.ts';
 import { ScriptedModel } from '../../support/model.ts';
-import type { MemoryRecords } from '../../support/records.ts';
+import type { TestRecords } from '../../support/records.ts';
 
 export const BRIEF: JsonObject = {
   objective: 'Fill the tables on weekday lunches',
@@ -25,14 +25,14 @@ type Known = Awaited<ReturnType<KnownFacts['search']>>['hits'][number]['fact'];
 export class Scene {
   readonly clock = new TestClock('2026-03-02T09:00:00.000Z');
   readonly model = new ScriptedModel();
-  readonly records: MemoryRecords;
+  readonly records: TestRecords;
   /** What the knowledge base finds, whatever it is asked. */
   known: Known[] = [];
   readonly searches: Parameters<KnownFacts['search']>[0][] = [];
   readonly harness: Harness;
   readonly api: ReturnType<typeof makeApi>;
 
-  constructor(records: MemoryRecords, worker = 'one') {
+  constructor(records: TestRecords, worker = 'one') {
     const url = 'http://127.0.0.1:9';
     this.records = records;
     this.harness = new Harness({

@@ -4,12 +4,12 @@ import type { PlanRow } from '../../../database/tables-moves.ts';
 import { newId } from '../../../shared/ids.ts';
 import type { JsonObject } from '../../../shared/json.ts';
 import { makeApi } from '../../support/api.ts';
-import { type MemoryRecords, memoryRecords } from '../../support/records.ts';
+import { type TestRecords, freshRecords } from '../../support/records.ts';
 import { arc, AT, changed, insertMoves, insertPlan } from '../moves-support.ts';
 
-let records: MemoryRecords;
+let records: TestRecords;
 beforeAll(async () => {
-  records = await memoryRecords();
+  records = await freshRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());
