@@ -9,6 +9,7 @@ import { PgBoss } from 'pg-boss';
 import { type Database, openDatabase } from '../../database/open.ts';
 import { silentLogger } from '../../shared/logger.ts';
 import { fillDataDir } from '../support/data-dir.ts';
+import { compileCache } from '../support/made-once.ts';
 
 const WRITER = join(import.meta.dirname, 'writer.ts');
 
@@ -45,7 +46,10 @@ interface Writer {
 }
 
 function startWriter(dataDir: string, from = 0): Writer {
-  const child = spawn(process.execPath, [WRITER, dataDir, String(from)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [WRITER, dataDir, String(from)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...compileCache() },
+  });
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   createInterface({ input: child.stdout }).on('line', (line) => {

@@ -13,16 +13,22 @@ beforeAll(async () => {
 beforeEach(() => records.truncate());
 afterAll(() => records.close());
 
-const LINES = Array.from(
-  { length: 1_000 },
-  (_, at) => `${at % 4 === 0 ? 'The' : 'Our'} lamp number ${at % 650} of the hall weighs ${at % 650} grams.`,
-);
+const THINGS = 'lamp desk kite drum coat rope bell mask vase oven sofa fork gate'.split(' ');
+const PLACES = 'hall cellar kitchen garden attic chapel library stable tower office museum workshop'.split(' ');
+/** What is said of the same thing twice, with "The" and with "Our", is one fact. */
+const LINES = Array.from({ length: 1_000 }, (_, at) => {
+  const nth = at % 650;
+  const what = `${THINGS[nth % THINGS.length]} number ${nth} of the ${PLACES[nth % PLACES.length]}`;
+  return `${at % 4 === 0 ? 'The' : 'Our'} ${what} weighs ${nth} grams.`;
+});
 const FILE = { name: 'lamps.txt', collection: 'default', format: 'text' as const };
 const stateOf = async (id: string) => (await findIngest(records, id))?.state;
 const typesOf = async (id: string) => (await ingestEventsAfter(records, id, 0, 100)).map(({ type }) => type);
 
 /** What has become of a file, without ids that depend on the moment. */
 async function outcome(id: string) {
+  // As the service does by itself from time to time.
+  await records.pool.query('analyze knowledge_facts, knowledge_claims');
   const row = await findIngest(records, id);
   return {
     counts: [row?.state, row?.lines_read, row?.facts_new, row?.facts_repeated, row?.facts_merged, row?.problems],

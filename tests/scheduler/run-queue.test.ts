@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type ConstructorOptions, type Db, PgBoss } from 'pg-boss';
 import { Recovery } from '../../scheduler/recovery.ts';
 import { RunQueue, type RunQueueDependencies } from '../../scheduler/run-queue.ts';
@@ -10,12 +10,16 @@ import { embeddedRecords, type EmbeddedRecords } from '../support/records.ts';
 
 let database: EmbeddedRecords;
 const cleanups: (() => Promise<void>)[] = [];
-beforeEach(async () => {
+beforeAll(async () => {
   database = await embeddedRecords();
 }, 60_000);
+beforeEach(async () => {
+  await database.truncate();
+  await database.pool.query('drop schema if exists pgboss cascade');
+});
+afterAll(() => database.close());
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-  await database.close();
 });
 
 /** Records what is executed; a run ends when `release` is called. */

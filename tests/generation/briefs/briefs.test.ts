@@ -118,7 +118,7 @@ describe('an agent that fails', () => {
   test('is tried again by itself when the model was only away, and then with the quick model', async () => {
     scene.model.script['brief.copy'] = [away(), 'write'];
     const runId = await scene.submit();
-    while (scene.model.asked('brief.copy') < 2) await scene.clock.advance(1_000);
+    while (scene.model.asked('brief.copy') < 2) await scene.clock.advance(100);
     await scene.harness.idle();
     const bundle = await scene.bundle(runId);
     expect(bundle.state).toBe('completed');
@@ -134,7 +134,7 @@ describe('an agent that fails', () => {
     while (scene.model.asked('brief.poster') < 1) await scene.clock.advance(0);
     await scene.clock.advance(9_000);
     expect(scene.model.asked('brief.poster')).toBe(1);
-    while (scene.model.asked('brief.poster') < 2) await scene.clock.advance(1_000);
+    while (scene.model.asked('brief.poster') < 2) await scene.clock.advance(100);
     await scene.harness.idle();
     const bundle = await scene.bundle(runId);
     expect(bundle.artifacts.find(({ kind }) => kind === 'poster')?.provenance).toMatchObject({
@@ -150,7 +150,7 @@ test('after slow briefs, parallel ones are done in sequence, and say so', async 
     scene.model.script['brief.copy'] = ['hang', 'hang', 'write'];
     const before = scene.model.asked('brief.copy');
     await scene.submit({ objective: `Brief ${nth}` });
-    while (scene.model.asked('brief.copy') < before + 3) await scene.clock.advance(1_000);
+    while (scene.model.asked('brief.copy') < before + 3) await scene.clock.advance(100);
     await scene.harness.idle();
   }
   const bundle = await scene.write();
