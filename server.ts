@@ -179,6 +179,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
       tell: tellOfKpis({ ...shared, slackConfigured: config.slackWebhookUrl !== null }),
     }),
   });
+  const gate = new EngineGate(config.engineConcurrency);
   const orchestrator = new Orchestrator({
     ...shared,
     http,
@@ -188,7 +189,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     approvals,
     journal: new Journal(records),
     claims,
-    gate: new EngineGate(config.engineConcurrency),
+    gate,
     ledger: budget,
   });
   const queue = new RunQueue({
@@ -196,6 +197,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     execute: (runId, park) => orchestrator.execute(runId, park),
     campaignsOf: (runIds) => campaignsOfActive(records, runIds),
     maxConcurrentRuns: config.maxConcurrentRuns,
+    onCrowd: (crowded) => gate.narrow(crowded),
     logger,
   });
   const keeper = new LeaseKeeper({
@@ -206,7 +208,12 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     onLost: (runId) => orchestrator.fence(runId),
     onCancel: (runId, reason) => orchestrator.cancel(runId, reason),
   });
-  const environment = { origins, engines: config.engines, referenceNames: Object.keys(config.references) };
+  const environment = {
+    origins,
+    engines: config.engines,
+    referenceNames: Object.keys(config.references),
+    approvalGroups: Object.keys(config.approvalGroups),
+  };
   const campaigns = new CampaignControl({ ...shared, environment });
   const scheduler = new CronScheduler({
     ...shared,

@@ -78,6 +78,24 @@ function checkParamsOfKind(view: StepView, params: unknown, problems: ProblemLis
   }
 }
 
+/** A group that is not configured has nobody in it: the run would ask people and never be answered. */
+function checkApprovers(view: StepView, params: unknown, env: DefinitionEnvironment, problems: ProblemList): void {
+  const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
+  if (kind?.engine !== null || !kind.approvalAt) return;
+  const at = [...kind.approvalAt, 'groups'];
+  const groups = valueAt(params, at);
+  if (!Array.isArray(groups)) return;
+  for (const [index, group] of groups.entries()) {
+    if (typeof group !== 'string' || group.includes('{{') || env.approvalGroups.includes(group)) continue;
+    const known = env.approvalGroups.join(', ');
+    problems.add(
+      jsonPath([...view.keys, 'params', ...at, index]),
+      `names the group ${JSON.stringify(group)}, which is not configured, so that nobody could decide`,
+      known === '' ? 'name groups in APPROVAL_GROUPS' : `there are ${known}`,
+    );
+  }
+}
+
 /** What is wrong with one thing that a reference reads, and the mend. */
 function variableProblem(
   { root, keys }: Variable,
@@ -157,6 +175,7 @@ export function checkSteps(views: readonly StepView[], env: DefinitionEnvironmen
     if (!checkFreeForm(params, [...view.keys, 'params'], problems)) continue;
     checkReferences(view, findReferences(params), byName, env, problems);
     checkParamsOfKind(view, params, problems);
+    checkApprovers(view, params, env, problems);
   }
 }
 

@@ -7,4 +7,6 @@ export interface DefinitionEnvironment {
   engines: Config['engines'];
   /** Names that `{{ env.NAME }}` may use. */
   referenceNames: readonly string[];
+  /** Names of the groups that may be asked to approve something. */
+  approvalGroups: readonly string[];
 }

@@ -10,7 +10,7 @@ interface Waiter {
  * turn, so that a group with a thousand in line holds up one with a single one by a turn only. Within a group, first come first served.
  */
 export class FairSlots {
-  readonly #capacity: number;
+  #capacity: number;
   /** In the order of their turns. */
   readonly #lines = new Map<string, Set<Waiter>>();
   #used = 0;
@@ -19,6 +19,12 @@ export class FairSlots {
   /** @param capacity slots in all; at least 1 */
   constructor(capacity: number) {
     this.#capacity = capacity;
+  }
+
+  /** From now on so many slots; those that are taken beyond that are missed as they are given back. */
+  resize(capacity: number): void {
+    this.#capacity = capacity;
+    while (this.#waiting > 0 && this.#used < capacity) this.#grantNext();
   }
 
   get waiting(): number {

@@ -60,6 +60,7 @@ export const approval: ModelStepKind = {
   defaultEffect: 'repeatable',
   defaultTimeout: 30_000,
   params: approvalParams as unknown as z.ZodType<JsonObject>,
+  approvalAt: [],
   estimate: () => 0,
   execute,
 };

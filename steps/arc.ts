@@ -8,6 +8,7 @@ export const arc = planningStep({
   description:
     'Plans 90 days from the business context: phases, milestones, KPI targets. People approve it before it takes effect.',
   params: arcParams,
+  approvalAt: ['approval'],
   timeout: 300_000,
   estimate: (_params, model) => estimatePlanning(model, ARC_TOKENS),
 });

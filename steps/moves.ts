@@ -8,6 +8,7 @@ export const moves = planningStep({
   description:
     'Breaks the approved arc of a plan down into moves, packets of a week. People approve them before they take effect.',
   params: movesParams,
+  approvalAt: ['approval'],
   timeout: 300_000,
   estimate: (_params, model) => estimatePlanning(model, MOVES_TOKENS.most),
 });

@@ -8,6 +8,7 @@ export const pivot = planningStep({
   description:
     'Looks at how a plan does, and where it falls short proposes another arc. People approve it before it takes effect.',
   params: pivotParams,
+  approvalAt: ['approval'],
   timeout: 300_000,
   estimate: (_params, model) => estimatePlanning(model, ARC_TOKENS),
 });

@@ -18,6 +18,7 @@ interface PlanningStep<T> {
   /** Micro-dollars of one attempt at most; 0 when left out. */
   estimate?: (params: T, model: Model) => Micros;
   follows?: readonly string[];
+  approvalAt?: readonly string[];
 }
 
 /** Between two tries while the database is away, in milliseconds. */
@@ -93,7 +94,7 @@ async function execute<T>(spec: PlanningStep<T>, context: ModelStepContext): Pro
 
 /** A kind of step whose work is a part of planning. */
 export function planningStep<T>(spec: PlanningStep<T>): ModelStepKind {
-  const { kind, description, timeout, estimate, follows } = spec;
+  const { kind, description, timeout, estimate, follows, approvalAt } = spec;
   return {
     kind,
     description,
@@ -102,6 +103,7 @@ export function planningStep<T>(spec: PlanningStep<T>): ModelStepKind {
     defaultTimeout: timeout,
     params: spec.params as unknown as z.ZodType<JsonObject>,
     ...(follows ? { follows } : {}),
+    ...(approvalAt ? { approvalAt } : {}),
     estimate: (params, model, _previous, waiting) => {
       // What people were asked about is made: to apply it costs nothing.
       if (estimate === undefined || model.provider === 'rules' || waiting !== undefined) return 0;

@@ -211,6 +211,8 @@ export interface ModelStepKind extends KindFacts {
   estimate(params: JsonObject, model: Model, previous: readonly PreviousStep[], waiting?: JsonObject): Micros;
   /** Kinds of which one has to come before: without it there is nothing to do. */
   follows?: readonly string[];
+  /** Where in its params the terms of an approval stand, which name `groups`; left out by a kind that asks nobody. */
+  approvalAt?: readonly string[];
   /** @throws {StepError} */
   execute(context: ModelStepContext): Promise<StepResult>;
 }

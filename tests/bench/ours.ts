@@ -40,7 +40,12 @@ export function fourSteps({ cost, budget }: Money, schedule?: JsonObject): JsonO
     params: { query: name },
     estimatedCost: cost,
   }));
-  const environment = { origins: originPolicy(config), engines: config.engines, referenceNames: [] };
+  const environment = {
+    origins: originPolicy(config),
+    engines: config.engines,
+    referenceNames: [],
+    approvalGroups: [],
+  };
   const parsed = parseDefinition({ name: 'Bench', budget, steps, ...(schedule ? { schedule } : {}) }, environment);
   if (!('definition' in parsed)) throw new Error(JSON.stringify(parsed.problems));
   return parsed.definition as unknown as JsonObject;

@@ -49,6 +49,20 @@ describe('a campaign that is refused', () => {
     [campaign({ name: 'a\nb' }), ['name: has control characters (line breaks and tabs among them)']],
     [campaign({ description: 'bell \u0007' }), ['description: has control characters other than line breaks and tabs']],
     [steps(), ['steps: is an empty list']],
+    [
+      steps(
+        {
+          name: 'a',
+          engine: 'approval',
+          params: { title: 'Go on?', groups: ['owners', 'owner', '{{ run.trigger }}'] },
+        },
+        { name: 'b', engine: 'moves', params: { approval: { groups: ['nobody'] } } },
+      ),
+      [
+        'steps[0].params.groups[1]: names the group "owner", which is not configured, so that nobody could decide',
+        'steps[1].params.approval.groups[0]: names the group "nobody", which is not configured, so that nobody could decide',
+      ],
+    ],
     [campaign({ steps: {} }), ['steps: must be a list, not an object']],
     [steps(5), ['steps[0]: must be an object with "engine", or a group {"parallel": [steps]}, not 5']],
     [steps({ name: 'x' }), ['steps[0].engine: is missing']],

@@ -13,6 +13,7 @@ export const environment: DefinitionEnvironment = {
   origins: originPolicy(config),
   engines: config.engines,
   referenceNames: ['SLACK_WEBHOOK_URL', 'REGION'],
+  approvalGroups: ['editors', 'owners'],
 };
 
 export const CAMPAIGNS = join(import.meta.dirname, '../../campaigns');

@@ -14,7 +14,7 @@ import { scriptedEngine, type ScriptedEngine } from '../support/scripted-engine.
 import { BRIEF } from './briefs/scene.ts';
 
 const config = loadConfig({});
-const environment = { origins: originPolicy(config), engines: config.engines, referenceNames: [] };
+const environment = { origins: originPolicy(config), engines: config.engines, referenceNames: [], approvalGroups: [] };
 
 describe('a campaign with steps that work with a model', () => {
   const parse = (step: JsonObject) => parseDefinition({ name: 'C', steps: [step] }, environment);

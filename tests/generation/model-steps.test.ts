@@ -16,7 +16,7 @@ import { BRIEF } from './briefs/scene.ts';
 import { CAPTION, makeWorld } from './model-support.ts';
 
 const config = loadConfig({});
-const environment = { origins: originPolicy(config), engines: config.engines, referenceNames: [] };
+const environment = { origins: originPolicy(config), engines: config.engines, referenceNames: [], approvalGroups: [] };
 const http: EngineHttp = { run: () => Promise.reject(new Error('no engine is called here')) };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -155,7 +155,7 @@ describe('what cannot be', () => {
     const steps = [{ engine: 'arc', params: { request: { ...rest, startsOn: '2026-13-01' } } }];
     const bytes = new TextEncoder().encode(JSON.stringify({ name: 'C', steps }));
     const config = loadConfig({});
-    const env = { origins: originPolicy(config), engines: config.engines, referenceNames: [] };
+    const env = { origins: originPolicy(config), engines: config.engines, referenceNames: [], approvalGroups: [] };
     expect(parseCampaignText({ file: 'a.json', hash: '', bytes }, env)).toMatchObject({
       problems: [{ path: 'steps[0].params.request.startsOn' }],
     });

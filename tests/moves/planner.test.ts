@@ -463,7 +463,7 @@ describe('weeks', () => {
 describe('what planning costs', () => {
   test('is charged also when nobody could be asked about it', async () => {
     const { planId } = await scene.active();
-    const runId = await run(await weekly({ plan: planId, approval: { groups: ['nobody'] } }));
+    const runId = await run(await weekly({ plan: planId, approval: { groups: ['{{ run.trigger }}'] } }));
     const { status, step } = await planStep(runId);
     expect([status, step.error?.code, step.cost_micros]).toEqual(['failed', 'APPROVAL_GROUP_UNKNOWN', 20_000]);
   });

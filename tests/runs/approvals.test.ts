@@ -219,12 +219,12 @@ describe('who decides', () => {
   });
 
   test('is nobody where a group is unknown: the step fails and says so', async () => {
-    const { run } = await scene.run([asks({ groups: ['marketing', 'board'] }), works()]);
+    const { run } = await scene.run([asks({ groups: ['marketing', '{{ run.trigger }}'] }), works()]);
     expect(run.status).toBe('failed');
     expect(run.errors).toMatchObject([
       {
         code: 'APPROVAL_GROUP_UNKNOWN',
-        error: 'Nobody could decide: there is no group board. There are marketing, finance; see APPROVAL_GROUPS.',
+        error: 'Nobody could decide: there is no group manual. There are marketing, finance; see APPROVAL_GROUPS.',
       },
     ]);
     expect(await scene.approvals()).toEqual([]);

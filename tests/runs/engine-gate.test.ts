@@ -33,6 +33,26 @@ describe('the gate to engines', () => {
     expect(gate.tryEnter(url)).not.toBeNull();
   });
 
+  test('is narrow while others are to start first, and lets in who waits as soon as it is wide again', async () => {
+    const gate = new EngineGate({ usual: 16, of: { 'http://small': 1 } });
+    const url = 'http://localhost:3010/api';
+    gate.narrow(true);
+    expect([gate.tryEnter(url), gate.tryEnter(url), gate.tryEnter(url)].map((leave) => leave !== null)).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    // Never shut.
+    expect(gate.tryEnter('http://small')).not.toBeNull();
+    const waiting = Array.from({ length: 14 }, () => gate.enter(url, 'a', never));
+    gate.narrow(false);
+    await Promise.all(waiting);
+    expect(gate.tryEnter(url)).toBeNull();
+    gate.narrow(true);
+    (await waiting[0])?.();
+    expect(gate.tryEnter(url)).toBeNull();
+  });
+
   test('takes an address that is none for an engine of its own, whose call is refused later', () => {
     const gate = new EngineGate({ usual: 1, of: {} });
     expect(gate.tryEnter('not an address')).not.toBeNull();

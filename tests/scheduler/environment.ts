@@ -5,5 +5,5 @@ import { originPolicy } from '../../shared/origins.ts';
 /** What definitions are validated against when nothing is configured. */
 export function testEnvironment(): DefinitionEnvironment {
   const config = loadConfig({});
-  return { origins: originPolicy(config), engines: config.engines, referenceNames: [] };
+  return { origins: originPolicy(config), engines: config.engines, referenceNames: [], approvalGroups: [] };
 }

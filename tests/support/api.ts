@@ -41,6 +41,7 @@ export function makeApi(records: Records, overrides: Partial<ApiDeps> = {}, env:
     origins: originPolicy(config),
     engines: config.engines,
     referenceNames: Object.keys(config.references),
+    approvalGroups: Object.keys(config.approvalGroups),
   };
   const started: { campaignId: string; force: boolean }[] = [];
   const stop = new AbortController();

@@ -60,7 +60,12 @@ export class Harness {
       engines: options.engines,
     };
     const origins = originPolicy(config);
-    this.#environment = { origins, engines: config.engines, referenceNames: Object.keys(config.references) };
+    this.#environment = {
+      origins,
+      engines: config.engines,
+      referenceNames: Object.keys(config.references),
+      approvalGroups: Object.keys(config.approvalGroups),
+    };
     this.#http = makeEngineClient({ origins, maxResponseBytes: config.maxEngineResponseBytes, clock: this.clock });
     this.events.subscribe((event) => this.seen.push(event));
     const track = (task: Promise<void>): void => {
