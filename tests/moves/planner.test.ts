@@ -580,24 +580,24 @@ describe('planning while its database is away', () => {
 describe('planning on the one session of the embedded database', () => {
   test('does not stand in its own way: several plans, beside other runs', async () => {
     const embedded = await embeddedRecords();
-    const scene = new PlanScene(embedded, { model });
-    const { id } = await scene.harness.createCampaign({
+    const own = new PlanScene(embedded, { model });
+    const { id } = await own.harness.createCampaign({
       name: 'Asks',
       overlap: 'allow',
       steps: [{ name: 'ask', engine: 'approval', params: { title: 'Go on?' } }],
     });
     const starts = await Promise.all([
-      ...Array.from({ length: 5 }, () => scene.post('/api/plans', PLAN)),
-      ...Array.from({ length: 5 }, () => scene.harness.runs.start(id, { force: false })),
+      ...Array.from({ length: 5 }, () => own.post('/api/plans', PLAN)),
+      ...Array.from({ length: 5 }, () => own.harness.runs.start(id, { force: false })),
     ]);
-    await scene.harness.idle();
+    await own.harness.idle();
     expect(starts).toHaveLength(10);
     const rows = await embedded.select('campaign_runs');
     expect(rows.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 'waiting'));
     const waiting: ApprovalRow[] = await embedded.select('approvals');
-    await Promise.all(waiting.map((approval) => scene.decideOn(approval.id)));
+    await Promise.all(waiting.map((approval) => own.decideOn(approval.id)));
     expect(await embedded.count('arc_versions')).toBe(5);
-    await scene.close();
+    await own.close();
     await embedded.close();
   });
 });

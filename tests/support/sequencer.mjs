@@ -1,0 +1,17 @@
+// Test files that start whole services take longest and mostly wait, so they come first: at the end, one of them would run alone.
+// By size, as Jest goes by where it knows no times, they would come last.
+import { relative } from 'node:path';
+import TestSequencer from '@jest/test-sequencer';
+
+const LONGEST = ['tests/chaos/', 'tests/service/', 'tests/bench/', 'tests/database/open'];
+
+export default class extends TestSequencer {
+  sort(tests) {
+    const turn = ({ path, context }) => {
+      const name = relative(context.config.rootDir, path).replaceAll('\\', '/');
+      const place = LONGEST.findIndex((prefix) => name.startsWith(prefix));
+      return place === -1 ? LONGEST.length : place;
+    };
+    return super.sort(tests).toSorted((a, b) => turn(a) - turn(b));
+  }
+}
