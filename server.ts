@@ -197,7 +197,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     execute: (runId, park) => orchestrator.execute(runId, park),
     campaignsOf: (runIds) => campaignsOfActive(records, runIds),
     maxConcurrentRuns: config.maxConcurrentRuns,
-    onCrowd: (crowded) => gate.narrow(crowded),
+    onCrowd: (crowded) => gate.crowd('queue', crowded),
     logger,
   });
   const keeper = new LeaseKeeper({
@@ -218,6 +218,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const scheduler = new CronScheduler({
     ...shared,
     enqueue,
+    onCrowd: (crowded) => gate.crowd('schedule', crowded),
     onResumed: (resumed) =>
       campaignResumed({
         ...resumed,

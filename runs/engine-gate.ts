@@ -1,20 +1,29 @@
+import { type Clock, systemClock } from '../shared/clock.ts';
 import type { EngineConcurrency } from '../shared/config-lists.ts';
 import { FairSlots, type Release } from '../shared/fair-slots.ts';
 
-/** The part of an engine's places that is left while others start. */
-const NARROWED = 8;
+/** The part of an engine's places that is left to those under way while others are to start. */
+const NARROWED = 50;
+/** For so long at a stretch, in milliseconds: a crowd that does not end must not hold up those under way for good. */
+const FAVOUR_MS = 10_000;
 
 /**
  * Lets at most so many calls at a time through to each engine, by origin, in turns over campaigns. A slow engine so holds up
- * only the steps that need it.
+ * only the steps that need it. While many runs are to start, it lets fewer through, so that what is due starts first.
  */
 export class EngineGate {
   readonly #concurrency: EngineConcurrency;
+  readonly #clock: Clock;
   readonly #slots = new Map<string, FairSlots>();
-  #narrow = false;
+  /** Where runs wait to be started. */
+  readonly #crowds = new Set<string>();
+  /** Ends the time in which they are favoured. */
+  #favour: AbortController | null = null;
+  #isNarrow = false;
 
-  constructor(concurrency: EngineConcurrency) {
+  constructor(concurrency: EngineConcurrency, clock: Clock = systemClock) {
     this.#concurrency = concurrency;
+    this.#clock = clock;
   }
 
   /** A place at the engine of this address, or null when all are taken. */
@@ -30,15 +39,26 @@ export class EngineGate {
     return this.#at(url).take(campaignId, signal);
   }
 
-  /** Lets only a part of the calls through while that is so, so that what is due can start first. */
-  narrow(narrow: boolean): void {
-    this.#narrow = narrow;
+  /** Says whether many runs wait there to be started. */
+  crowd(where: string, waits: boolean): void {
+    if (waits) this.#crowds.add(where);
+    else this.#crowds.delete(where);
+    if (this.#crowds.size > 0 === (this.#favour !== null)) return;
+    this.#favour?.abort();
+    this.#favour = waits ? new AbortController() : null;
+    this.#narrow(waits);
+    const over = () => this.#narrow(false);
+    if (this.#favour) void this.#clock.sleep(FAVOUR_MS, this.#favour.signal).then(over, () => undefined);
+  }
+
+  #narrow(narrow: boolean): void {
+    this.#isNarrow = narrow;
     for (const [origin, slots] of this.#slots) slots.resize(this.#placesAt(origin));
   }
 
   #placesAt(origin: string): number {
     const places = this.#concurrency.of[origin] ?? this.#concurrency.usual;
-    return this.#narrow ? Math.ceil(places / NARROWED) : places;
+    return this.#isNarrow ? Math.ceil(places / NARROWED) : places;
   }
 
   #at(url: string): FairSlots {

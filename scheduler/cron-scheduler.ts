@@ -28,6 +28,8 @@ export interface CronSchedulerDependencies {
   logger: Logger;
   /** Wakes a worker for a run that has been started. A lost call does no harm: the sweep finds the run. */
   enqueue: (runId: string) => Promise<void>;
+  /** Told that more is due than is fired at a time, and that it has been fired. */
+  onCrowd?: (crowded: boolean) => void;
   /** Makes the messages that tell of the end of a budget pause. */
   onResumed?: (resumed: ResumedCampaign) => OutboxRow[];
 }
@@ -83,7 +85,7 @@ export class CronScheduler {
 
   async #tick(): Promise<number> {
     try {
-      const handled = await this.#fireDue();
+      const handled = await this.#fireDue().finally(() => this.#deps.onCrowd?.(false));
       await this.#endPauses();
       return handled;
     } catch (error) {
@@ -109,6 +111,7 @@ export class CronScheduler {
         order: [{ column: 'due_at' }, { column: 'id' }],
         limit: PAGE,
       });
+      if (page.length === PAGE) this.#deps.onCrowd?.(true);
       const fresh = page.filter((row) => !seen.has(row.id));
       for (const row of fresh) seen.add(row.id);
       const decisions: UnchainedDecision[] = [];

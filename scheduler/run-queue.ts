@@ -2,7 +2,7 @@ import { type ConstructorOptions, type Job, PgBoss } from 'pg-boss';
 import { isOutage } from '../database/availability.ts';
 import { Batch } from '../database/batch.ts';
 import { sqlError } from '../database/sql.ts';
-import { type Clock, systemClock } from '../shared/clock.ts';
+import { systemClock } from '../shared/clock.ts';
 import { FairSlots } from '../shared/fair-slots.ts';
 import type { Logger } from '../shared/logger.ts';
 
@@ -17,10 +17,8 @@ export interface RunQueueDependencies {
   /** The campaigns of those runs that still need a worker. */
   campaignsOf(runIds: readonly string[]): Promise<Map<string, string>>;
   maxConcurrentRuns: number;
-  /** Told that runs stand in line to be started, and that they do no more, or have stood there for as long as others can wait. */
-  onCrowd?(crowded: boolean): void;
-  /** Counts for how long a line is favoured; that of the machine when not given. */
-  clock?: Clock;
+  /** Told that runs stand in line to be started, and that they do no more. */
+  onCrowd?: (crowded: boolean) => void;
   logger: Logger;
 }
 
@@ -37,8 +35,6 @@ const LINE_PER_SLOT = 2;
 const LEAST_LINE = BATCH;
 /** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
 const LAST_JOBS_MS = 2_000;
-/** For so long, in milliseconds, those under way let others start: a line that does not end must not hold them up for good. */
-const FAVOUR_MS = 10_000;
 /** Parked runs at most, for each slot, and at least: beyond that they keep their slots, so that memory stays bounded. */
 const PARKED_PER_SLOT = 20;
 const LEAST_PARKED = 1_000;
@@ -58,8 +54,7 @@ export class RunQueue {
   /** Of those, the ones for which another job came meanwhile. */
   readonly #again = new Set<string>();
   #parked = 0;
-  /** While runs stand in line: ends the time in which they are favoured. */
-  #crowd: AbortController | null = null;
+  #crowded = false;
   #room = Promise.withResolvers<void>();
   /** Aborts when no more runs are to be taken up. */
   readonly #quiet = new AbortController();
@@ -218,16 +213,9 @@ export class RunQueue {
 
   /** Tells when a line begins and when it ends. */
   #look(): void {
-    const { onCrowd, clock = systemClock } = this.#deps;
-    if (!onCrowd || this.busy === (this.#crowd !== null)) return;
-    onCrowd(this.busy);
-    this.#crowd?.abort();
-    this.#crowd = this.busy ? new AbortController() : null;
-    if (this.#crowd)
-      void clock.sleep(FAVOUR_MS, this.#crowd.signal).then(
-        () => onCrowd(false),
-        () => undefined,
-      );
+    if (this.busy === this.#crowded) return;
+    this.#crowded = this.busy;
+    this.#deps.onCrowd?.(this.#crowded);
   }
 
   /** An absence of the database is told once: workers poll, and each poll would tell it again. */

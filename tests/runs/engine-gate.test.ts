@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { EngineGate } from '../../runs/engine-gate.ts';
+import { TestClock } from '../support/clock.ts';
 
 const never = new AbortController().signal;
 
@@ -33,23 +34,42 @@ describe('the gate to engines', () => {
     expect(gate.tryEnter(url)).not.toBeNull();
   });
 
-  test('is narrow while others are to start first, and lets in who waits as soon as it is wide again', async () => {
-    const gate = new EngineGate({ usual: 16, of: { 'http://small': 1 } });
+  test('is narrow while many are to start, and lets in who waits as soon as it is wide again', async () => {
+    const gate = new EngineGate({ usual: 100, of: { 'http://small': 1 } });
     const url = 'http://localhost:3010/api';
-    gate.narrow(true);
-    expect([gate.tryEnter(url), gate.tryEnter(url), gate.tryEnter(url)].map((leave) => leave !== null)).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    gate.crowd('here', true);
+    gate.crowd('there', true);
+    const free = [gate.tryEnter(url), gate.tryEnter(url), gate.tryEnter(url)].map((leave) => leave !== null);
+    expect(free).toEqual([true, true, false]);
     // Never shut.
     expect(gate.tryEnter('http://small')).not.toBeNull();
-    const waiting = Array.from({ length: 14 }, () => gate.enter(url, 'a', never));
-    gate.narrow(false);
-    await Promise.all(waiting);
+    const waiting = Array.from({ length: 98 }, () => gate.enter(url, 'a', never));
+    gate.crowd('here', false);
     expect(gate.tryEnter(url)).toBeNull();
-    gate.narrow(true);
-    (await waiting[0])?.();
+    gate.crowd('there', false);
+    const leave = await Promise.all(waiting);
+    expect(gate.tryEnter(url)).toBeNull();
+    gate.crowd('here', true);
+    leave[0]?.();
+    expect(gate.tryEnter(url)).toBeNull();
+  });
+
+  test('is narrow for ten seconds only, until the crowd has gone', async () => {
+    const clock = new TestClock();
+    const gate = new EngineGate({ usual: 2, of: {} }, clock);
+    const url = 'http://localhost:3010/api';
+    gate.crowd('here', true);
+    expect([gate.tryEnter(url) !== null, gate.tryEnter(url)]).toEqual([true, null]);
+    await clock.advance(9_999);
+    expect(gate.tryEnter(url)).toBeNull();
+    await clock.advance(1);
+    gate.crowd('there', true);
+    const leave = gate.tryEnter(url);
+    expect(leave).not.toBeNull();
+    for (const where of ['here', 'there']) gate.crowd(where, false);
+    expect(clock.sleeping).toBe(0);
+    leave?.();
+    gate.crowd('here', true);
     expect(gate.tryEnter(url)).toBeNull();
   });
 

@@ -103,11 +103,19 @@ describe('a campaign that is due', () => {
     expect(await bench.told(id)).toEqual([]);
   });
 
-  test('is found among more than a page of them', async () => {
+  test('is found among more than a page of them, and it is told for how long there are so many', async () => {
+    const told: [boolean, number][] = [];
+    const scheduler = bench.makeScheduler({ onCrowd: (crowded) => told.push([crowded, bench.seen.length]) });
     await Promise.all(Array.from({ length: 1_100 }, () => bench.campaign()));
     bench.clock.set('2026-01-05T09:00:00.000Z');
-    expect(await bench.scheduler.runOnce()).toBe(1_100);
+    expect(await scheduler.runOnce()).toBe(1_100);
     expect(await records.count('campaign_runs')).toBe(1_100);
+    expect([told[0], told.at(-1)]).toEqual([
+      [true, 0],
+      [false, bench.seen.length],
+    ]);
+    await scheduler.runOnce();
+    expect(told.at(-1)?.[0]).toBe(false);
   }, 60_000);
 });
 

@@ -12,6 +12,7 @@ export default class extends TestSequencer {
       const place = LONGEST.findIndex((prefix) => name.startsWith(prefix));
       return place === -1 ? LONGEST.length : place;
     };
-    return super.sort(tests).toSorted((a, b) => turn(a) - turn(b));
+    const sorted = [...super.sort(tests)];
+    return sorted.toSorted((a, b) => turn(a) - turn(b));
   }
 }
