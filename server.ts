@@ -197,7 +197,6 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
     execute: (runId, park) => orchestrator.execute(runId, park),
     campaignsOf: (runIds) => campaignsOfActive(records, runIds),
     maxConcurrentRuns: config.maxConcurrentRuns,
-    onCrowd: (crowded) => gate.crowd('queue', crowded),
     logger,
   });
   const keeper = new LeaseKeeper({
@@ -218,7 +217,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const scheduler = new CronScheduler({
     ...shared,
     enqueue,
-    onCrowd: (crowded) => gate.crowd('schedule', crowded),
+    onCrowd: (crowded) => gate.crowd(crowded),
     onResumed: (resumed) =>
       campaignResumed({
         ...resumed,

@@ -86,7 +86,7 @@ function checkApprovers(view: StepView, params: unknown, env: DefinitionEnvironm
   const groups = valueAt(params, at);
   if (!Array.isArray(groups)) return;
   for (const [index, group] of groups.entries()) {
-    if (typeof group !== 'string' || group.includes('{{') || env.approvalGroups.includes(group)) continue;
+    if (typeof group !== 'string' || group.includes('{{') || env.approvalGroups.includes(group.trim())) continue;
     const known = env.approvalGroups.join(', ');
     problems.add(
       jsonPath([...view.keys, 'params', ...at, index]),

@@ -128,7 +128,7 @@ export class Planner {
     // Only here: the library is large, and most services never plan.
     const { PlanningGraph } = await import('./graph/planning-graph.ts');
     const checkpoints = await this.#openCheckpoints();
-    const thread = await checkpoints.branch(nameOf(plan, work), this.#deps.clock);
+    const thread = await checkpoints.branch(nameOf(plan, work), work.attempt, this.#deps.clock);
     const graph = new PlanningGraph(subject, work, { checkpoints: checkpoints.saver, decisions: this.#deps.decisions });
     return outcomeOf(plan.id, await graph.run(thread));
   }

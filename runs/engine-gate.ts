@@ -4,8 +4,9 @@ import { FairSlots, type Release } from '../shared/fair-slots.ts';
 
 /** The part of an engine's places that is left to those under way while others are to start. */
 const NARROWED = 50;
-/** For so long at a stretch, in milliseconds: a crowd that does not end must not hold up those under way for good. */
+/** For so long at most, in milliseconds, in each time of this length: a crowd that does not end must not hold up those under way. */
 const FAVOUR_MS = 10_000;
+const EVERY_MS = 60_000;
 
 /**
  * Lets at most so many calls at a time through to each engine, by origin, in turns over campaigns. A slow engine so holds up
@@ -15,9 +16,9 @@ export class EngineGate {
   readonly #concurrency: EngineConcurrency;
   readonly #clock: Clock;
   readonly #slots = new Map<string, FairSlots>();
-  /** Where runs wait to be started. */
-  readonly #crowds = new Set<string>();
-  /** Ends the time in which they are favoured. */
+  /** When those that are to start were favoured first in the present minute, in milliseconds since the epoch. */
+  #favouredAt = Number.NEGATIVE_INFINITY;
+  /** Ends the time in which they are. */
   #favour: AbortController | null = null;
   #isNarrow = false;
 
@@ -39,16 +40,17 @@ export class EngineGate {
     return this.#at(url).take(campaignId, signal);
   }
 
-  /** Says whether many runs wait there to be started. */
-  crowd(where: string, waits: boolean): void {
-    if (waits) this.#crowds.add(where);
-    else this.#crowds.delete(where);
-    if (this.#crowds.size > 0 === (this.#favour !== null)) return;
+  /** Says whether more runs are to start than can be started at a time. */
+  crowd(isThere: boolean): void {
+    if (isThere === (this.#favour !== null)) return;
     this.#favour?.abort();
-    this.#favour = waits ? new AbortController() : null;
-    this.#narrow(waits);
+    this.#favour = isThere ? new AbortController() : null;
+    const now = this.#clock.now();
+    if (now - this.#favouredAt >= EVERY_MS) this.#favouredAt = now;
+    const leftMs = this.#favouredAt + FAVOUR_MS - now;
+    this.#narrow(isThere && leftMs > 0);
     const over = () => this.#narrow(false);
-    if (this.#favour) void this.#clock.sleep(FAVOUR_MS, this.#favour.signal).then(over, () => undefined);
+    if (this.#favour && leftMs > 0) void this.#clock.sleep(leftMs, this.#favour.signal).then(over, () => undefined);
   }
 
   #narrow(narrow: boolean): void {

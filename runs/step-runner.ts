@@ -180,7 +180,7 @@ export class StepRunner {
     const free = gate.tryEnter(url);
     if (free) return free;
     session.park();
-    session.show('step.progress', { step: step.name, message: 'waits for a place at its engine, which is busy' });
+    session.show('step.progress', { step: step.name, message: 'waits for a place at its engine' });
     return gate.enter(url, session.run.campaign_id, AbortSignal.any([session.signal, session.hurry]));
   }
 

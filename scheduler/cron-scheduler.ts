@@ -111,7 +111,12 @@ export class CronScheduler {
         order: [{ column: 'due_at' }, { column: 'id' }],
         limit: PAGE,
       });
-      if (page.length === PAGE) this.#deps.onCrowd?.(true);
+      if (page.length === PAGE && from === null) {
+        this.#deps.logger.info('Very many campaigns are due; they start before runs under way go on', {
+          atLeast: PAGE,
+        });
+        this.#deps.onCrowd?.(true);
+      }
       const fresh = page.filter((row) => !seen.has(row.id));
       for (const row of fresh) seen.add(row.id);
       const decisions: UnchainedDecision[] = [];

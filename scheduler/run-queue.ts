@@ -17,8 +17,6 @@ export interface RunQueueDependencies {
   /** The campaigns of those runs that still need a worker. */
   campaignsOf(runIds: readonly string[]): Promise<Map<string, string>>;
   maxConcurrentRuns: number;
-  /** Told that runs stand in line to be started, and that they do no more. */
-  onCrowd?: (crowded: boolean) => void;
   logger: Logger;
 }
 
@@ -54,7 +52,6 @@ export class RunQueue {
   /** Of those, the ones for which another job came meanwhile. */
   readonly #again = new Set<string>();
   #parked = 0;
-  #crowded = false;
   #room = Promise.withResolvers<void>();
   /** Aborts when no more runs are to be taken up. */
   readonly #quiet = new AbortController();
@@ -186,10 +183,7 @@ export class RunQueue {
     this.#here.add(runId);
     let parked = false;
     try {
-      const slot = this.#slots.take(campaignId, this.#quiet.signal);
-      this.#look();
-      const release = await slot;
-      this.#look();
+      const release = await this.#slots.take(campaignId, this.#quiet.signal);
       this.#room.resolve();
       this.#room = Promise.withResolvers<void>();
       const park = () => {
@@ -209,13 +203,6 @@ export class RunQueue {
       this.#here.delete(runId);
       if (this.#again.delete(runId)) void this.enqueue(runId);
     }
-  }
-
-  /** Tells when a line begins and when it ends. */
-  #look(): void {
-    if (this.busy === this.#crowded) return;
-    this.#crowded = this.busy;
-    this.#deps.onCrowd?.(this.#crowded);
   }
 
   /** An absence of the database is told once: workers poll, and each poll would tell it again. */

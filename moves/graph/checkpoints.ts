@@ -68,8 +68,8 @@ async function makeTables(pool: pg.Pool): Promise<void> {
 
 /**
  * The checkpoints of planning graphs, with their tables made. A piece of planning is named by the id of its run, which holds its time; each
- * attempt at it writes a thread of its own, `<name>/<id>`, that begins where the one before stands. So a worker that lost its run and does
- * not know it yet mixes nothing into what the next one writes.
+ * attempt at it writes a thread of its own, `<name>/<attempt>-<id>`, that begins where the highest attempt stands. A worker that lost its run
+ * and does not know it yet has a lower one: it mixes nothing into what the next worker writes, and nobody goes on from what it writes.
  */
 export class Checkpoints {
   readonly saver: PostgresSaver;
@@ -93,9 +93,12 @@ export class Checkpoints {
     return rows.length > 0;
   }
 
-  /** The thread of a new attempt, at the last checkpoint of the attempt that began last; empty when there was none. */
-  async branch(name: string, clock: Clock): Promise<string> {
-    const thread = `${name}/${newId(clock.now())}`;
+  /**
+   * A new thread for an attempt, at the last checkpoint of the highest attempt so far; empty when there was none. Threads of those before that
+   * one are removed.
+   */
+  async branch(name: string, attempt: number, clock: Clock): Promise<string> {
+    const thread = `${name}/${String(attempt).padStart(6, '0')}-${newId(clock.now())}`;
     await this.#pool.query(BRANCH, [name, thread]);
     return thread;
   }
@@ -108,19 +111,29 @@ export class Checkpoints {
   }
 }
 
-/** The threads of a piece of planning; the bounds, which hold in any collation, are for the index. */
-const OF_NAME = `thread_id >= $1 and thread_id <= $1 || '/zzzz' and starts_with(thread_id, $1 || '/')`;
+/**
+ * The threads of a piece of planning, with the one that all attempts shared before each had its own. The bounds, which hold in any
+ * collation, are for the index.
+ */
+const OF_NAME = `thread_id >= $1 and thread_id <= $1 || '/zzzz' and (thread_id = $1 or starts_with(thread_id, $1 || '/'))`;
+
+const removed = (table: string) =>
+  `delete from ${SCHEMA}.${table} where ${OF_NAME} and thread_id <> (select thread_id from latest)`;
 
 /** One statement, so that what it copies was there at one moment. */
 const BRANCH = `with latest as (
     select * from ${SCHEMA}.checkpoints where ${OF_NAME} order by thread_id collate "C" desc, checkpoint_id collate "C" desc limit 1
   ), blobs as (
     insert into ${SCHEMA}.checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
-    select $2, b.checkpoint_ns, b.channel, b.version, b.type, b.blob from ${SCHEMA}.checkpoint_blobs b join latest using (thread_id)
+    select $2, b.checkpoint_ns, b.channel, b.version, b.type, b.blob
+    from latest cross join jsonb_each_text(latest.checkpoint -> 'channel_versions') v
+      join ${SCHEMA}.checkpoint_blobs b on b.thread_id = latest.thread_id and b.channel = v.key and b.version = v.value
   ), writes as (
     insert into ${SCHEMA}.checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob)
     select $2, w.checkpoint_ns, w.checkpoint_id, w.task_id, w.idx, w.channel, w.type, w.blob
     from ${SCHEMA}.checkpoint_writes w join latest using (thread_id, checkpoint_ns, checkpoint_id)
+  ), no_writes as (${removed('checkpoint_writes')}), no_blobs as (${removed('checkpoint_blobs')}), no_more as (
+    ${removed('checkpoints')}
   )
   insert into ${SCHEMA}.checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata)
   select $2, checkpoint_ns, checkpoint_id, null, type, checkpoint, metadata from latest`;

@@ -10,13 +10,13 @@ import {
 import { RecordsError, type TableName } from '../../database/records.ts';
 import type { JsonObject, StepRow } from '../../database/tables.ts';
 import { newId } from '../../shared/ids.ts';
-import { freshRecords, type TestRecords } from '../support/records.ts';
+import { embeddedRecords, type EmbeddedRecords } from '../support/records.ts';
 import { AT, later, LEASE_MS, message, RunCalls } from '../support/run-calls.ts';
 
-let records: TestRecords;
+let records: EmbeddedRecords;
 let on: RunCalls;
 beforeAll(async () => {
-  records = await freshRecords();
+  records = await embeddedRecords();
   on = new RunCalls({ url: '', pool: records.pool, records });
 }, 60_000);
 afterAll(() => records.close());

@@ -4,14 +4,14 @@ import type { WorkResult } from '../../moves/work.ts';
 import { newId } from '../../shared/ids.ts';
 import type { JsonObject } from '../../shared/json.ts';
 import { TestClock } from '../support/clock.ts';
-import { type TestRecords, freshRecords } from '../support/records.ts';
+import { type EmbeddedRecords, embeddedRecords } from '../support/records.ts';
 import { Mortal } from './mortal.ts';
 import { NOW, planRow, planningParts, PlanningModel, storeArc } from './planning-parts.ts';
 import { approve, workContext } from './work-context.ts';
 
-let records: TestRecords;
+let records: EmbeddedRecords;
 beforeAll(async () => {
-  records = await freshRecords();
+  records = await embeddedRecords();
 });
 beforeEach(() => records.truncate());
 afterAll(() => records.close());

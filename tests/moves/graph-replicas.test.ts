@@ -11,7 +11,7 @@ import { quietPool, startPostgres, type TestDatabase, type TestPostgres } from '
 import { startPostgrest } from '../support/postgrest.ts';
 import { freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
-import { NOW, PlanningModel, planningParts, planRow } from './planning-parts.ts';
+import { but, NOW, PlanningModel, planningParts, planRow } from './planning-parts.ts';
 import { approve, workContext } from './work-context.ts';
 
 let postgres: TestPostgres;
@@ -88,6 +88,56 @@ describe('planning by several replicas', () => {
     expect(await one.versions(plan.id)).toHaveLength(1);
     expect(unique((await one.decisions(plan.id)).map(({ action }) => action))).toBe(true);
     expect(await database.records.call('verify_decisions', { p_workspace: 'default' })).toMatchObject({ valid: true });
+  });
+
+  test('goes on from the highest attempt, although a lower one has come back and written since', async () => {
+    const { one, two } = replicas();
+    const plan = await planRow(database.records);
+    const runId = newId();
+    const clock = new TestClock(NOW);
+    const tried = ({ parts }: PlanScene, attempt: number, summary: string, answer?: typeof approve) => {
+      const model = new PlanningModel({
+        'plan.arc': [
+          but<{ summary: { text: string } }>((arc) => {
+            arc.summary.text = summary;
+          }),
+        ],
+      });
+      const { work, asked } = workContext({ clock, model, runId, attempt, ...(answer ? { answer } : {}) });
+      const terms = { groups: [], expiresIn: 1_000, onExpiry: 'reject', allowSelf: false };
+      return { asked, model, done: parts.works.arc({ plan: plan.id, approval: terms }, work) };
+    };
+    const second = tried(two, 2, 'What people are asked about.');
+    expect(await second.done).toMatchObject({ outcome: 'waiting' });
+    await clock.advance(1_000);
+    const zombie = tried(one, 1, 'What nobody was asked about.');
+    expect(await zombie.done).toMatchObject({ outcome: 'waiting' });
+    const third = tried(two, 3, 'What is not asked for.', approve);
+    await third.done;
+    expect(third.model.requests).toEqual([]);
+    const [version] = await one.versions(plan.id);
+    expect(version?.arc).toMatchObject({ summary: { text: 'What people are asked about.' } });
+  });
+
+  test('keeps no more checkpoints than somebody may come back to', async () => {
+    const { one, two } = replicas();
+    const plan = await planRow(database.records);
+    const runId = newId();
+    const clock = new TestClock(NOW);
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      const { parts } = attempt % 2 === 0 ? one : two;
+      const { work } = workContext({ clock, model: new PlanningModel(), runId, attempt });
+      await parts.works.arc(
+        { plan: plan.id, approval: { groups: [], expiresIn: 1_000, onExpiry: 'reject', allowSelf: false } },
+        work,
+      );
+    }
+    const { rows } = await database.pool.query<{ attempt: string }>(
+      `select distinct split_part(split_part(thread_id, '/', 4), '-', 1) as attempt from langgraph.checkpoints
+       where thread_id like $1 order by 1`,
+      [`${runId}/%`],
+    );
+    expect(rows.map((row) => Number(row.attempt))).toEqual([4, 5]);
   });
 
   test('makes the tables of the checkpoints, whoever comes first', async () => {

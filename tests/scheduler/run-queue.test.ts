@@ -265,26 +265,3 @@ test.each([
   },
   60_000,
 );
-
-test('tells that runs stand in line, and that they do no more', async () => {
-  const told: boolean[] = [];
-  const standing = Promise.withResolvers<void>();
-  const ids = Array.from({ length: 3 }, () => newId());
-  const work = oneByOne(new Map(ids.map((id) => [id, id])));
-  const queue = await startQueue({
-    execute: work.execute,
-    campaignsOf: (runIds) => Promise.resolve(new Map(runIds.map((id) => [id, id]))),
-    onCrowd: (crowded) => {
-      told.push(crowded);
-      standing.resolve();
-    },
-  });
-  await queue.enqueueAll(ids);
-  await standing.promise;
-  for (let ended = 1; ended < 3; ended += 1) {
-    expect(told).toEqual([true]);
-    work.end();
-    await work.until(() => work.executed.length === ended + 1);
-  }
-  expect(told).toEqual([true, false]);
-}, 60_000);

@@ -6,6 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Set by the global set-up of the tests, which removes the folder in the end; absent outside of a run of them. */
 export const MADE_ONCE_FOLDER = 'PIPELINE_ORCHESTRATOR_MADE_ONCE';
 
+/** Below what a test file waits for its preparations, so that the reason is told. */
+const MOST_WAIT_MS = 50_000;
+
 /**
  * Fills a new, empty folder with what takes seconds to make. Within a run of the tests it is made by the first that asks, in
  * whichever worker, and copied for the others with its owners; outside of one it is made in place.
@@ -21,11 +24,12 @@ export async function madeFolder(name: string, make: (folder: string) => Promise
   const shared = process.env[MADE_ONCE_FOLDER];
   if (shared === undefined) throw new Error('This is for tests that the test runner has started.');
   const made = join(shared, name);
-  for (;;) {
+  for (const givenUpAt = Date.now() + MOST_WAIT_MS; ;) {
     if (await isThere(made)) return made;
     // Whoever makes this folder makes the other; a maker that fails leaves it to the next.
     const turn = `${made}.turn`;
     if (!(await takeTurn(turn))) {
+      if (Date.now() > givenUpAt) throw new Error(`Whoever makes ${made} does not end.`);
       await delay(50);
       continue;
     }

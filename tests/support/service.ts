@@ -63,8 +63,11 @@ export class Service {
     await mkdir(folder, { recursive: true });
     await fillFolder(folder, 'service', async (path) => {
       const service = await Service.#spawn({ DATA_DIR: path, CAMPAIGNS_DIR: join(path, 'none') });
-      await service.untilReady();
-      await service.end();
+      try {
+        await service.untilReady();
+      } finally {
+        await service.end();
+      }
     });
   }
 
