@@ -94,7 +94,7 @@ describe('planning by several replicas', () => {
     const { one, two } = replicas();
     const plan = await planRow(database.records);
     const runId = newId();
-    const clock = new TestClock(NOW);
+    const { clock } = one;
     const tried = ({ parts }: PlanScene, attempt: number, summary: string, answer?: typeof approve) => {
       const model = new PlanningModel({
         'plan.arc': [
