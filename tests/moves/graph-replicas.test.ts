@@ -12,7 +12,7 @@ import { startPostgrest } from '../support/postgrest.ts';
 import { freshRecords } from '../support/records.ts';
 import { PlanScene } from './planner-support.ts';
 import { but, NOW, PlanningModel, planningParts, planRow } from './planning-parts.ts';
-import { approve, workContext } from './work-context.ts';
+import { approve, undecided, workContext } from './work-context.ts';
 
 let postgres: TestPostgres;
 let database: TestDatabase;
@@ -92,26 +92,33 @@ describe('planning by several replicas', () => {
 
   test('goes on from the highest attempt, although a lower one has come back and written since', async () => {
     const { one, two } = replicas();
+    const { clock } = one;
     const plan = await planRow(database.records);
     const runId = newId();
-    const { clock } = one;
-    const tried = ({ parts }: PlanScene, attempt: number, summary: string, answer?: typeof approve) => {
-      const model = new PlanningModel({
-        'plan.arc': [
-          but<{ summary: { text: string } }>((arc) => {
-            arc.summary.text = summary;
-          }),
-        ],
+    const terms = { groups: [], expiresIn: 1_000, onExpiry: 'reject', allowSelf: false };
+    const begun = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const tried = ({ parts }: PlanScene, attempt: number, summary: string, answer = undecided) => {
+      const draft = but<{ summary: { text: string } }>((arc) => {
+        arc.summary.text = summary;
       });
-      const { work, asked } = workContext({ clock, model, runId, attempt, ...(answer ? { answer } : {}) });
-      const terms = { groups: [], expiresIn: 1_000, onExpiry: 'reject', allowSelf: false };
-      return { asked, model, done: parts.works.arc({ plan: plan.id, approval: terms }, work) };
+      const model = new PlanningModel({ 'plan.arc': [draft] });
+      const generate = model.generate.bind(model);
+      if (attempt === 2)
+        model.generate = async (...asked) => {
+          begun.resolve();
+          await released.promise;
+          return generate(...asked);
+        };
+      const { work } = workContext({ clock, model, runId, attempt, answer });
+      return { model, done: parts.works.arc({ plan: plan.id, approval: terms }, work) };
     };
     const second = tried(two, 2, 'What people are asked about.');
-    expect(await second.done).toMatchObject({ outcome: 'waiting' });
+    await begun.promise;
     await clock.advance(1_000);
-    const zombie = tried(one, 1, 'What nobody was asked about.');
-    expect(await zombie.done).toMatchObject({ outcome: 'waiting' });
+    expect(await tried(one, 1, 'What nobody is asked about.').done).toMatchObject({ outcome: 'waiting' });
+    released.resolve();
+    expect(await second.done).toMatchObject({ outcome: 'waiting' });
     const third = tried(two, 3, 'What is not asked for.', approve);
     await third.done;
     expect(third.model.requests).toEqual([]);
