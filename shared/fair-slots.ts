@@ -1,6 +1,9 @@
 /** Gives a slot back; a second call changes nothing. */
 export type Release = () => void;
 
+/** What a taker does at once takes up to a millisecond. */
+const GRANTS_A_TURN = 16;
+
 interface Waiter {
   grant(release: Release): void;
 }
@@ -24,7 +27,14 @@ export class FairSlots {
   /** From now on so many slots; those that are taken beyond that are missed as they are given back. */
   resize(capacity: number): void {
     this.#capacity = capacity;
-    while (this.#waiting > 0 && this.#used < capacity) this.#grantNext();
+    this.#fill();
+  }
+
+  /** What takers do with their slots runs at once: many new slots leave turns of the event loop in between. */
+  #fill(): void {
+    const isOpen = () => this.#waiting > 0 && this.#used < this.#capacity;
+    for (let given = 0; given < GRANTS_A_TURN && isOpen(); given += 1) this.#grantNext();
+    if (isOpen()) setImmediate(() => this.#fill());
   }
 
   get waiting(): number {

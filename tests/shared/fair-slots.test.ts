@@ -50,6 +50,19 @@ describe('slots', () => {
     expect(slots.waiting).toBe(0);
   });
 
+  test('that are made many at once are given a few in each turn, to all who wait', async () => {
+    const { slots, take, got } = noted(1);
+    const waits = Array.from({ length: 101 }, () => take('a'));
+    await turn();
+    slots.resize(90);
+    await Promise.resolve();
+    expect(got.length).toBeLessThan(50);
+    for (let turns = 0; turns < 10; turns += 1) await turn();
+    expect(got).toHaveLength(90);
+    slots.resize(101);
+    await Promise.all(waits);
+  });
+
   test('let one that comes late wait for a turn of each group, not for everybody before it', async () => {
     const { take, got, release } = noted(1);
     const crowd = Array.from({ length: 1_000 }, () => take('crowd'));
