@@ -46,7 +46,9 @@ export class EngineGate {
     this.#favour?.abort();
     this.#favour = isThere ? new AbortController() : null;
     const now = this.#clock.now();
-    if (now - this.#favouredAt >= EVERY_MS) this.#favouredAt = now;
+    const sinceMs = now - this.#favouredAt;
+    // The clock may have been set back.
+    if (sinceMs < 0 || sinceMs >= EVERY_MS) this.#favouredAt = now;
     const leftMs = this.#favouredAt + FAVOUR_MS - now;
     this.#narrow(isThere && leftMs > 0);
     const over = () => this.#narrow(false);

@@ -41,9 +41,9 @@ export class FairSlots {
     return this.#waiting;
   }
 
-  /** A slot at once, or null when there is none to spare. */
+  /** A slot at once, or null when there is none to spare; one that is about to be given to somebody in line is not. */
   tryTake(): Release | null {
-    return this.#used < this.#capacity ? this.#take() : null;
+    return this.#waiting === 0 && this.#used < this.#capacity ? this.#take() : null;
   }
 
   /**

@@ -81,6 +81,14 @@ describe('the gate to engines', () => {
     await clock.advance(120_000);
     expect(isNarrow()).toBe(false);
     gate.crowd(false);
+    // However far the clock is set back.
+    gate.crowd(true);
+    gate.crowd(false);
+    clock.set(clock.now() - 3_600_000);
+    gate.crowd(true);
+    await clock.advance(10_000);
+    expect(isNarrow()).toBe(false);
+    gate.crowd(false);
     expect(clock.sleeping).toBe(0);
   });
 

@@ -57,6 +57,8 @@ describe('slots', () => {
     slots.resize(90);
     await Promise.resolve();
     expect(got.length).toBeLessThan(50);
+    // Whoever comes now stands behind those in line.
+    expect(slots.tryTake()).toBeNull();
     for (let turns = 0; turns < 10; turns += 1) await turn();
     expect(got).toHaveLength(90);
     slots.resize(101);
