@@ -2,15 +2,13 @@ import { type Clock, systemClock } from '../shared/clock.ts';
 import type { EngineConcurrency } from '../shared/config-lists.ts';
 import { FairSlots, type Release } from '../shared/fair-slots.ts';
 
-/** The part of an engine's places that is left to those under way while others are to start. */
-const NARROWED = 50;
 /** For so long at most, in milliseconds, in each time of this length: a crowd that does not end must not hold up those under way. */
 const FAVOUR_MS = 10_000;
 const EVERY_MS = 60_000;
 
 /**
  * Lets at most so many calls at a time through to each engine, by origin, in turns over campaigns. A slow engine so holds up
- * only the steps that need it. While many runs are to start, it lets fewer through, so that what is due starts first.
+ * only the steps that need it. While many runs are to start it lets none through, so that what is due starts first.
  */
 export class EngineGate {
   readonly #concurrency: EngineConcurrency;
@@ -20,7 +18,7 @@ export class EngineGate {
   #favouredAt = Number.NEGATIVE_INFINITY;
   /** Ends the time in which they are. */
   #favour: AbortController | null = null;
-  #isNarrow = false;
+  #isShut = false;
 
   constructor(concurrency: EngineConcurrency, clock: Clock = systemClock) {
     this.#concurrency = concurrency;
@@ -50,19 +48,19 @@ export class EngineGate {
     // The clock may have been set back.
     if (sinceMs < 0 || sinceMs >= EVERY_MS) this.#favouredAt = now;
     const leftMs = this.#favouredAt + FAVOUR_MS - now;
-    this.#narrow(isThere && leftMs > 0);
-    const over = () => this.#narrow(false);
+    this.#shut(isThere && leftMs > 0);
+    const over = () => this.#shut(false);
     if (this.#favour && leftMs > 0) void this.#clock.sleep(leftMs, this.#favour.signal).then(over, () => undefined);
   }
 
-  #narrow(narrow: boolean): void {
-    this.#isNarrow = narrow;
+  #shut(shut: boolean): void {
+    this.#isShut = shut;
     for (const [origin, slots] of this.#slots) slots.resize(this.#placesAt(origin));
   }
 
   #placesAt(origin: string): number {
     const places = this.#concurrency.of[origin] ?? this.#concurrency.usual;
-    return this.#isNarrow ? Math.ceil(places / NARROWED) : places;
+    return this.#isShut ? 0 : places;
   }
 
   #at(url: string): FairSlots {

@@ -43,6 +43,8 @@ export class RunSession {
   readonly #writer: RunWriter;
   readonly #stop = new AbortController();
   readonly #hurry = new AbortController();
+  /** By hand: AbortSignal.any would leave its links to the collector, which then unties those of thousands of runs in one turn. */
+  readonly #either = new AbortController();
   /** Ends the waiting for a database that is away, when the run belongs to somebody else or the service must go. */
   readonly #patience = new AbortController();
 
@@ -91,19 +93,22 @@ export class RunSession {
     return this.#hurry.signal.aborted;
   }
 
-  /** Aborts when there is no time to wait for another attempt. */
+  /** Aborts when there is no time to wait for anything: this worker has to let go of the run, or the service wants to stop. */
   get hurry(): AbortSignal {
-    return this.#hurry.signal;
+    return this.#either.signal;
   }
 
   /** The service wants to stop: what is in flight may end, what only waits is handed over. */
   stopSoon(): void {
-    this.#hurry.abort(new ServiceStoppingError());
+    const reason = new ServiceStoppingError();
+    this.#hurry.abort(reason);
+    this.#either.abort(reason);
   }
 
   /** Ends the step in flight. What happened is still written. */
   abort(reason: StopReason): void {
     this.#stop.abort(reason);
+    this.#either.abort(reason);
     if (reason instanceof FencedError) this.#patience.abort(reason);
   }
 

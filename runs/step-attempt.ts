@@ -48,8 +48,10 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
     () => limit.abort(timeoutError(step)),
     () => undefined,
   );
+  const stop = () => limit.abort(input.signal.reason);
+  input.signal.addEventListener('abort', stop, { once: true });
   try {
-    const result = await execute(input, AbortSignal.any([input.signal, limit.signal]), deadline);
+    const result = await execute(input, limit.signal, deadline);
     return { ok: true, result: { ...result, output: clean(result.output, input.redact) } };
   } catch (error) {
     // A model step knows whether anything had been asked by then.
@@ -58,6 +60,7 @@ export async function attemptStep(input: AttemptInput): Promise<AttemptOutcome> 
     if (input.signal.aborted) return { ok: false, error: interrupted(input.signal.reason, worked) };
     return { ok: false, error: redacted(asStepError(error), input.redact) };
   } finally {
+    input.signal.removeEventListener('abort', stop);
     done.abort(ENDED);
     await timer;
   }

@@ -158,7 +158,7 @@ export class StepRunner {
       }
       session.park();
       if (!told) session.show('step.progress', { step: step.name, message: 'waits for money that other steps hold' });
-      await clock.sleep(HELD_RETRY_MS, AbortSignal.any([session.signal, session.hurry]));
+      await clock.sleep(HELD_RETRY_MS, session.hurry);
     }
   }
 
@@ -181,7 +181,7 @@ export class StepRunner {
     if (free) return free;
     session.park();
     session.show('step.progress', { step: step.name, message: 'waits for a place at its engine' });
-    return gate.enter(url, session.run.campaign_id, AbortSignal.any([session.signal, session.hurry]));
+    return gate.enter(url, session.run.campaign_id, session.hurry);
   }
 
   async #attemptOnce(

@@ -1,42 +1,28 @@
 import { schedule, type ScheduledTask } from 'node-cron';
-import type { CampaignDefinition } from '../campaigns/definition.ts';
 import { isOutage } from '../database/availability.ts';
-import type { OutboxRow } from '../database/journal.ts';
-import type { Records } from '../database/records.ts';
 import type { CampaignRow, Iso, UnchainedDecision } from '../database/tables.ts';
-import { type Clock, iso } from '../shared/clock.ts';
+import { iso } from '../shared/clock.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
-import type { EventBus } from '../shared/events.ts';
+import { eachOf } from '../shared/each-of.ts';
 import type { Logger } from '../shared/logger.ts';
+import { type BudgetPauseDependencies, endBudgetPauses } from './budget-pauses.ts';
 import { checkCron, checkTimezone } from './calendar.ts';
-import { announceFires, definitionOf, factsOf, FireLedger, nextColumns, skipDecisions } from './fire-ledger.ts';
-import { nextOf, planFires } from './fire-plan.ts';
+import { announceFires, definitionOf, factsOf, FireLedger, skipDecisions } from './fire-ledger.ts';
+import { planFires } from './fire-plan.ts';
 
-/** A campaign whose budget pause has ended. */
-export interface ResumedCampaign {
-  campaign: { id: string; definition: CampaignDefinition };
-  /** Why it was paused. */
-  reason: string | null;
-  resumeAt: Iso;
-  nextRunAt: Iso | null;
-}
-
-export interface CronSchedulerDependencies {
-  records: Records;
-  clock: Clock;
-  events: EventBus;
+export interface CronSchedulerDependencies extends BudgetPauseDependencies {
   logger: Logger;
   /** Wakes a worker for a run that has been started. A lost call does no harm: the sweep finds the run. */
   enqueue: (runId: string) => Promise<void>;
   /** Told that more is due than is fired at a time, and that it has been fired. */
   onCrowd?: (crowded: boolean) => void;
-  /** Makes the messages that tell of the end of a budget pause. */
-  onResumed?: (resumed: ResumedCampaign) => OutboxRow[];
 }
 
 const PAGE = 500;
 /** Campaigns that are worked on at the same time; those that are written together share statements. */
 const AT_ONCE = 200;
+/** So many that can be fired, among the first that are due, are a crowd. */
+const CROWD = PAGE / 2;
 
 /**
  * Fires what is due. The truth is in the rows (`campaigns.due_at`), so any number of replicas may tick, and a restart
@@ -45,6 +31,8 @@ const AT_ONCE = 200;
 export class CronScheduler {
   readonly #deps: CronSchedulerDependencies;
   readonly #ledger: FireLedger;
+  /** The campaigns that could not be fired in the last tick: they come again with each, and are no crowd. */
+  #failed = new Set<string>();
   #task: ScheduledTask | null = null;
   #ticking: Promise<unknown> = Promise.resolve();
 
@@ -86,7 +74,7 @@ export class CronScheduler {
   async #tick(): Promise<number> {
     try {
       const handled = await this.#fireDue().finally(() => this.#deps.onCrowd?.(false));
-      await this.#endPauses();
+      await endBudgetPauses(this.#deps);
       return handled;
     } catch (error) {
       // A database that is away is told of where it is noticed; every tick would only repeat it.
@@ -100,7 +88,11 @@ export class CronScheduler {
     const { records, clock } = this.#deps;
     const now = iso(clock.now());
     const seen = new Set<string>();
+    const failed = this.#failed;
+    this.#failed = new Set();
+    let crowded = false;
     let handled = 0;
+    let limit = PAGE;
     for (let from: Iso | null = null; ;) {
       const page: CampaignRow[] = await records.select('campaigns', {
         where: [
@@ -109,25 +101,30 @@ export class CronScheduler {
           ...(from === null ? [] : [{ column: 'due_at' as const, op: 'gte' as const, value: from }]),
         ],
         order: [{ column: 'due_at' }, { column: 'id' }],
-        limit: PAGE,
+        limit,
       });
-      if (page.length === PAGE && from === null) {
-        this.#deps.logger.info('Very many campaigns are due; they start before runs under way go on', {
-          atLeast: PAGE,
-        });
-        this.#deps.onCrowd?.(true);
-      }
       const fresh = page.filter((row) => !seen.has(row.id));
+      if (page.length >= PAGE && !crowded) {
+        crowded = fresh.filter((row) => !failed.has(row.id)).length >= CROWD;
+        if (crowded) this.#tellCrowd();
+      }
       for (const row of fresh) seen.add(row.id);
       const decisions: UnchainedDecision[] = [];
-      await eachOf(fresh, async (row) => {
+      await eachOf(fresh, AT_ONCE, async (row) => {
         const fired = await this.#fire(row, decisions);
         handled += fired;
       });
       await this.#recordDecisions(decisions);
-      if (fresh.length === 0 || page.length < PAGE) return handled;
+      if (page.length < limit) return handled;
+      // All of the same time and still due, because they could not be fired: behind them may be others that can.
+      if (fresh.length === 0) limit += PAGE;
       from = page.at(-1)?.due_at ?? null;
     }
+  }
+
+  #tellCrowd(): void {
+    this.#deps.logger.info('Very many campaigns are due; they start before runs under way go on', { atLeast: CROWD });
+    this.#deps.onCrowd?.(true);
   }
 
   /** One campaign; its own faults are its own, only a database that is away ends the tick. */
@@ -152,6 +149,7 @@ export class CronScheduler {
       const { schedule: rule } = definitionOf(row);
       const fault = rule && (checkCron(rule.cron) ?? checkTimezone(rule.timezone));
       if (fault) return this.#disable(row, fault);
+      this.#failed.add(row.id);
       logger.error('A campaign could not be fired', { campaignId: row.id, error });
       return 0;
     }
@@ -181,71 +179,4 @@ export class CronScheduler {
       this.#deps.logger.warn('Decisions of the schedule could not be recorded', { count: decisions.length, error });
     }
   }
-
-  async #endPauses(): Promise<void> {
-    const { records, clock } = this.#deps;
-    const rows = await records.select('campaigns', {
-      where: [
-        { column: 'resume_at', op: 'lte', value: iso(clock.now()) },
-        { column: 'deleted_at', op: 'is', value: null },
-        { column: 'status', op: 'eq', value: 'paused' },
-        { column: 'paused_by', op: 'eq', value: 'budget' },
-      ],
-      order: [{ column: 'resume_at' }, { column: 'id' }],
-      limit: PAGE,
-    });
-    // A campaign whose times are still due, because its fire failed, keeps its pause until they are settled as skipped.
-    await eachOf(
-      rows.filter((row) => row.due_at === null || Date.parse(row.due_at) > clock.now()),
-      (row) => this.#resume(row),
-    );
-  }
-
-  async #resume(row: CampaignRow): Promise<void> {
-    const { records, clock, events, onResumed } = this.#deps;
-    const definition = definitionOf(row);
-    const next =
-      row.next_run_at === null && definition.schedule
-        ? nextColumns(nextOf(row.id, definition.schedule, clock.now()))
-        : { next_run_at: row.next_run_at, due_at: row.due_at };
-    const resumeAt = row.resume_at ?? iso(clock.now());
-    const campaign = { id: row.id, definition };
-    const messages = onResumed?.({ campaign, reason: row.status_reason, resumeAt, nextRunAt: next.next_run_at }) ?? [];
-    // First the messages: they carry a key, so a crash before the change repeats this without telling twice.
-    if (messages.length > 0) await records.call('outbox_put', { p_rows: messages, p_now: iso(clock.now()) });
-    const [resumed] = await records.update(
-      'campaigns',
-      {
-        status: 'active',
-        status_reason: null,
-        paused_by: null,
-        resume_at: null,
-        ...next,
-        version: row.version + 1,
-        updated_at: iso(clock.now()),
-      },
-      [
-        { column: 'id', op: 'eq', value: row.id },
-        { column: 'version', op: 'eq', value: row.version },
-      ],
-    );
-    if (resumed)
-      events.emit('campaign.resumed', {
-        campaignId: row.id,
-        campaign: row.name,
-        by: 'budget',
-        nextRunAt: next.next_run_at,
-      });
-  }
-}
-
-/** Works through items a few at a time; rejects with the first failure when all under way have ended. */
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const worker = async () => {
-    for (const item of queue) await work(item);
-  };
-  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
-  const failure = ends.find((end) => end.status === 'rejected');
-  if (failure) throw failure.reason;
 }

@@ -20,17 +20,26 @@ export interface RunQueueDependencies {
   logger: Logger;
 }
 
+/** What a job carries: runs that are to be looked at. The version before knows the first only, and leaves the others to the sweep. */
+interface WakeUp {
+  runId: string;
+  others?: string[];
+}
+
 const QUEUE = 'runs';
-/** Of each run at most one job waits to be fetched; the run's id is the key. */
+/** Of the same runs at most one job waits to be fetched; their ids are the key. */
 const POLICY = 'short';
 /** Finished jobs are only wake-up calls; nothing is lost when they go. */
 const KEEP_JOBS_SECONDS = 3_600;
 const POLL_SECONDS = 2;
-const BATCH = 200;
+/** Jobs that are fetched at a time. */
+const BATCH = 50;
+/** Runs that are put into the queue at the same time share jobs, so many each: a job costs the database as much as a claim. */
+const RUNS_A_JOB = 10;
 /** So many fetched runs stand in line here for each slot before more are fetched; the others are left to other replicas. */
 const LINE_PER_SLOT = 2;
 /** But so many at least: what is not in line has no turn, whosever it is. */
-const LEAST_LINE = BATCH;
+const LEAST_LINE = 200;
 /** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
 const LAST_JOBS_MS = 2_000;
 /** Parked runs at most, for each slot, and at least: beyond that they keep their slots, so that memory stays bounded. */
@@ -80,7 +89,7 @@ export class RunQueue {
     await this.#makeQueue();
     // Before there is a worker: its first batch may come at once.
     this.#up = true;
-    await this.#boss.work<{ runId: string }>(
+    await this.#boss.work<WakeUp>(
       QUEUE,
       {
         batchSize: BATCH,
@@ -89,7 +98,7 @@ export class RunQueue {
         // Of a backlog, batch after batch without a pause between them.
         burstWhenBatchFull: true,
       },
-      (jobs: Job<{ runId: string }>[]) => this.#take(jobs),
+      (jobs: Job<WakeUp>[]) => this.#take(jobs),
     );
   }
 
@@ -106,10 +115,7 @@ export class RunQueue {
   async #insert(runIds: readonly string[]): Promise<void[]> {
     try {
       if (!this.#up) return runIds.map(() => undefined);
-      await this.#boss.insert(
-        QUEUE,
-        [...new Set(runIds)].map((runId) => ({ data: { runId }, singletonKey: runId })),
-      );
+      await this.#boss.insert(QUEUE, wakeUps(runIds));
       this.#away = false;
     } catch (error) {
       this.#tell('Runs could not be put into the queue; the sweep will find them', error, { runIds });
@@ -162,9 +168,9 @@ export class RunQueue {
     });
   }
 
-  async #take(jobs: Job<{ runId: string }>[]): Promise<void> {
+  async #take(jobs: Job<WakeUp>[]): Promise<void> {
     this.#away = false;
-    const runIds = jobs.map((job) => job.data.runId);
+    const runIds = [...new Set(jobs.flatMap(({ data }) => [data.runId, ...(data.others ?? [])]))];
     // One that is just ending here may need a worker again.
     for (const runId of runIds) if (this.#here.has(runId)) this.#again.add(runId);
     const fresh = runIds.filter((runId) => !this.#here.has(runId));
@@ -214,6 +220,17 @@ export class RunQueue {
     if (!this.#away && this.#up) this.#deps.logger.warn("The queue's database cannot be reached", { error });
     this.#away = true;
   }
+}
+
+function wakeUps(runIds: readonly string[]): { data: WakeUp; singletonKey: string }[] {
+  const left = [...new Set(runIds)];
+  const jobs = [];
+  while (left.length > 0) {
+    const group = left.splice(0, RUNS_A_JOB);
+    const [runId = '', ...others] = group;
+    jobs.push({ data: others.length === 0 ? { runId } : { runId, others }, singletonKey: group.join() });
+  }
+  return jobs;
 }
 
 /** One run of each campaign in turn: the line is short, and a batch may be of one campaign but for its last. */

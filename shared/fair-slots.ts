@@ -24,7 +24,7 @@ export class FairSlots {
     this.#capacity = capacity;
   }
 
-  /** From now on so many slots; those that are taken beyond that are missed as they are given back. */
+  /** From now on so many slots, 0 for none; those that are taken beyond that are missed as they are given back. */
   resize(capacity: number): void {
     this.#capacity = capacity;
     this.#fill();

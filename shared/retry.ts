@@ -13,7 +13,7 @@ export interface RetryPolicy {
 export interface RetryHooks {
   clock: Clock;
   signal: AbortSignal;
-  /** Ends a wait between two attempts, and nothing else; the retrying then rejects with its reason. */
+  /** Ends a wait between two attempts in the signal's stead, and nothing else; the retrying then rejects with its reason. */
   hurry?: AbortSignal;
   /** Whether this failure may succeed when tried again. */
   isRetryable(error: Error): boolean;
@@ -48,7 +48,7 @@ export async function withRetry<T>(
     shouldRetry: async ({ error, attemptNumber }) => {
       if (!hooks.isRetryable(error)) return false;
       const wait = waitBefore(policy, attemptNumber, hooks.retryAfter?.(error));
-      await hooks.clock.sleep(wait, hooks.hurry ? AbortSignal.any([hooks.signal, hooks.hurry]) : hooks.signal);
+      await hooks.clock.sleep(wait, hooks.hurry ?? hooks.signal);
       return true;
     },
   });

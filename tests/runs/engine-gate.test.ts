@@ -34,52 +34,52 @@ describe('the gate to engines', () => {
     expect(gate.tryEnter(url)).not.toBeNull();
   });
 
-  test('is narrow while many are to start, and lets in who waits as soon as it is wide again', async () => {
+  test('is shut while many are to start, and lets in who waits as soon as it is open again', async () => {
     const gate = new EngineGate({ usual: 100, of: { 'http://small': 1 } });
     const url = 'http://localhost:3010/api';
+    const before = [gate.tryEnter(url), gate.tryEnter('http://small')];
+    expect(before).not.toContain(null);
     gate.crowd(true);
     gate.crowd(true);
-    const free = [gate.tryEnter(url), gate.tryEnter(url), gate.tryEnter(url)].map((leave) => leave !== null);
-    expect(free).toEqual([true, true, false]);
-    // Never shut.
-    expect(gate.tryEnter('http://small')).not.toBeNull();
-    const waiting = Array.from({ length: 98 }, () => gate.enter(url, 'a', never));
-    expect(gate.tryEnter(url)).toBeNull();
+    // Whoever is in stays, and whoever leaves lets nobody in.
+    before[0]?.();
+    expect([url, 'http://small', 'http://never-seen'].map((each) => gate.tryEnter(each))).toEqual([null, null, null]);
+    const waiting = Array.from({ length: 100 }, () => gate.enter(url, 'a', never));
     gate.crowd(false);
     const leave = await Promise.all(waiting);
     expect(gate.tryEnter(url)).toBeNull();
+    expect(gate.tryEnter('http://never-seen')).not.toBeNull();
     gate.crowd(true);
     leave[0]?.();
     expect(gate.tryEnter(url)).toBeNull();
     gate.crowd(false);
   });
 
-  test('is narrow for ten seconds of a minute at most, however often a crowd comes', async () => {
+  test('is shut for ten seconds of a minute at most, however often a crowd comes', async () => {
     const clock = new TestClock();
     const gate = new EngineGate({ usual: 2, of: {} }, clock);
     const url = 'http://localhost:3010/api';
-    gate.tryEnter(url);
-    const isNarrow = () => {
+    const isShut = () => {
       const leave = gate.tryEnter(url);
       leave?.();
       return leave === null;
     };
-    let narrowSeconds = 0;
+    let shutSeconds = 0;
     for (let second = 0; second < 60; second += 1) {
       gate.crowd(second % 3 < 2);
-      if (isNarrow()) narrowSeconds += 1;
+      if (isShut()) shutSeconds += 1;
       await clock.advance(1_000);
     }
     // Of the first ten seconds, those in which there was a crowd.
-    expect(narrowSeconds).toBe(7);
+    expect(shutSeconds).toBe(7);
     gate.crowd(true);
-    expect(isNarrow()).toBe(true);
+    expect(isShut()).toBe(true);
     await clock.advance(9_999);
-    expect(isNarrow()).toBe(true);
+    expect(isShut()).toBe(true);
     await clock.advance(1);
-    expect(isNarrow()).toBe(false);
+    expect(isShut()).toBe(false);
     await clock.advance(120_000);
-    expect(isNarrow()).toBe(false);
+    expect(isShut()).toBe(false);
     gate.crowd(false);
     // However far the clock is set back.
     gate.crowd(true);
@@ -87,7 +87,7 @@ describe('the gate to engines', () => {
     clock.set(clock.now() - 3_600_000);
     gate.crowd(true);
     await clock.advance(10_000);
-    expect(isNarrow()).toBe(false);
+    expect(isShut()).toBe(false);
     gate.crowd(false);
     expect(clock.sleeping).toBe(0);
   });

@@ -119,6 +119,31 @@ describe('a campaign that is due', () => {
   }, 60_000);
 });
 
+describe('campaigns that cannot be fired', () => {
+  test('hold up none of those behind them, come again, and are no crowd when they do', async () => {
+    const told: boolean[] = [];
+    const broken = new Set<string>();
+    const scheduler = bench.makeScheduler({
+      records: refusing(records, broken),
+      onCrowd: (crowded) => told.push(crowded),
+    });
+    const many = await Promise.all(Array.from({ length: 1_010 }, () => bench.campaign()));
+    // All are due at the same time, so that the page goes by their ids.
+    const ids = many.map((row) => row.id).toSorted();
+    for (const id of ids.slice(0, 1_005)) broken.add(id);
+    bench.clock.set('2026-01-05T09:00:00.000Z');
+    expect(await scheduler.runOnce()).toBe(5);
+    expect(told).toEqual([true, false]);
+    bench.clock.set('2026-01-05T09:00:01.000Z');
+    expect(await scheduler.runOnce()).toBe(0);
+    expect(told).toEqual([true, false, false]);
+    broken.clear();
+    bench.clock.set('2026-01-05T09:00:02.000Z');
+    expect(await scheduler.runOnce()).toBe(1_005);
+    expect(await records.count('campaign_runs')).toBe(1_010);
+  }, 60_000);
+});
+
 describe('after the service was away', () => {
   test.each([
     ['last', ['09:00 skipped superseded', '10:00 skipped superseded', '11:00 caught_up']],
@@ -346,3 +371,18 @@ test('ticks by itself once a second and stops when told', async () => {
   await bench.scheduler.stop();
   expect(await bench.told(id)).toEqual(['09:00 ran']);
 });
+
+/** Records that refuse to fire these campaigns, as a database does that finds something wrong with them. */
+function refusing(base: Records, broken: ReadonlySet<string>): Records {
+  return Object.assign(Object.create(base) as Records, {
+    select: base.select.bind(base),
+    insert: base.insert.bind(base),
+    async call(name: string, args: { p_items: { campaign_id: string }[] }) {
+      if (name !== 'fire_campaigns') return base.call(name, args as never);
+      const fit = args.p_items.filter((item) => !broken.has(item.campaign_id));
+      const answers = fit.length === 0 ? [] : await base.call<object[]>(name, { ...args, p_items: fit });
+      const refused = { error: 'refused', state: 'XX000' };
+      return args.p_items.map(({ campaign_id: id }) => (broken.has(id) ? refused : answers.shift()));
+    },
+  });
+}
