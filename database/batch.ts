@@ -66,8 +66,12 @@ export class Batch<Item, Answer> {
     }
   }
 
-  /** What callers do with their answers runs at once, one after the other: a big batch leaves turns of the event loop in between. */
+  /**
+   * What callers do with their answers runs at once, one after the other: a big batch leaves turns of the event loop in between. The
+   * next statement goes out first, so that the database has something to do meanwhile.
+   */
   async #hand(batch: Pending<Item, Answer>[], answers: readonly Answer[]): Promise<void> {
+    if (this.#pending.length > 0) await new Promise(setImmediate);
     for (const [index, each] of batch.entries()) {
       if (index > 0 && index % ANSWERS_A_TURN === 0) await new Promise(setImmediate);
       each.resolve(answers[index] as Answer);

@@ -4,7 +4,7 @@
 -- Of locked campaigns, fires those that have one time which is to run and nothing in its way; returns their ids.
 create or replace function fire_plain(p_items jsonb, p_at timestamptz) returns uuid[]
 language plpgsql set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off
-set enable_mergejoin = off as $$
+set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_plain uuid[];
   v_next timestamptz[];
@@ -54,7 +54,7 @@ end $$;
 -- are due at once; the others one by one, where one that fails does not take the others along and is answered with
 -- {error, state}. Answers in the order of p_items.
 create or replace function fire_campaigns(p_items jsonb, p_at timestamptz) returns jsonb
-language plpgsql set search_path = public, pg_temp as $$
+language plpgsql set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   v_ids uuid[] := array(select (value ->> 'campaign_id')::uuid from jsonb_array_elements(p_items));
   v_plain uuid[];
