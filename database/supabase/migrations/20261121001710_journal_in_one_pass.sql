@@ -59,6 +59,7 @@ declare
   v_rows tid[];
   v_keys text[];
   v_charges jsonb;
+  v_changes jsonb;
 begin
   select array_agg(q.scope), array_agg(q.period), array_agg(q.starts_on), array_agg(q.campaign_id), array_agg(q.freed),
       array_agg(q.spent), array_agg(q.asked), array_agg(q.hold_limit), array_agg(q.charge_limit),
@@ -148,16 +149,17 @@ begin
       at timestamptz)
   where b.hold is not null and p_runs[b.i] is not null and not b.i = any (p_out);
   -- They are locked, so they stay where they are.
-  select array_agg(b.place order by u.nth) into v_rows
-    from unnest(v_scopes, v_periods, v_starts) with ordinality as u (scope, period, starts_on, nth)
+  select array_agg(b.place), jsonb_object_agg(b.place::text, jsonb_build_object('held', u.asked - u.freed, 'spent', u.spent))
+    into v_rows, v_changes
+    from unnest(v_scopes, v_periods, v_starts, v_freed, v_spent, v_asked) as u (scope, period, starts_on, freed, spent, asked)
       cross join lateral (
         select x.ctid as place from budget_periods x
-        where x.scope = u.scope and x.period = u.period and x.starts_on = u.starts_on limit 1) b;
-  update budget_periods set
-    held_micros = held_micros + v_asked[array_position(v_rows, ctid)] - v_freed[array_position(v_rows, ctid)],
-    spent_micros = spent_micros + v_spent[array_position(v_rows, ctid)]
-  where ctid = any (v_rows) and (v_spent[array_position(v_rows, ctid)] <> 0
-    or v_asked[array_position(v_rows, ctid)] <> v_freed[array_position(v_rows, ctid)]);
+        where x.scope = u.scope and x.period = u.period and x.starts_on = u.starts_on limit 1) b
+    where u.asked <> u.freed or u.spent <> 0;
+  update budget_periods set (held_micros, spent_micros) = (
+      select held_micros + c.held, spent_micros + c.spent
+      from jsonb_to_record(v_changes -> ctid::text) as c (held bigint, spent bigint))
+    where ctid = any (v_rows);
   return true;
 end $$;
 
