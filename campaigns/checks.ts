@@ -1,3 +1,4 @@
+import { unknownGroups } from '../shared/approval-groups.ts';
 import { jsonPath, ownField, valueAt } from '../shared/json.ts';
 import { nearest } from '../shared/nearest.ts';
 import { findReferences, type Reference } from '../shared/references.ts';
@@ -78,22 +79,16 @@ function checkParamsOfKind(view: StepView, params: unknown, problems: ProblemLis
   }
 }
 
-/** A group that is not configured has nobody in it: the run would ask people and never be answered. */
+/** The run would ask people and never be answered. */
 function checkApprovers(view: StepView, params: unknown, env: DefinitionEnvironment, problems: ProblemList): void {
   const kind = view.kind === undefined ? undefined : stepKinds[view.kind];
   if (kind?.engine !== null || !kind.approvalAt) return;
   const at = [...kind.approvalAt, 'groups'];
   const groups = valueAt(params, at);
   if (!Array.isArray(groups)) return;
-  for (const [index, group] of groups.entries()) {
-    if (typeof group !== 'string' || group.includes('{{') || env.approvalGroups.includes(group.trim())) continue;
-    const known = env.approvalGroups.join(', ');
-    problems.add(
-      jsonPath([...view.keys, 'params', ...at, index]),
-      `names the group ${JSON.stringify(group)}, which is not configured, so that nobody could decide`,
-      known === '' ? 'name groups in APPROVAL_GROUPS' : `there are ${known}`,
-    );
-  }
+  const named = groups.map((group) => (typeof group === 'string' && !group.includes('{{') ? group.trim() : null));
+  for (const { index, message, mend } of unknownGroups(named, env.approvalGroups))
+    problems.add(jsonPath([...view.keys, 'params', ...at, index]), message, mend);
 }
 
 /** What is wrong with one thing that a reference reads, and the mend. */

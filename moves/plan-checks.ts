@@ -1,3 +1,4 @@
+import { unknownGroups } from '../shared/approval-groups.ts';
 import type { Config } from '../shared/config.ts';
 import { type Problem, ValidationError } from '../shared/errors.ts';
 import type { OriginPolicy } from '../shared/origins.ts';
@@ -34,13 +35,11 @@ export function addressProblems({ kpis, research }: PlanRequest, origins: Origin
 
 /** Which groups nobody is in. */
 export function groupProblems({ groups }: ApprovalTerms, configured: Config['approvalGroups']): Problem[] {
-  const known = Object.keys(configured);
-  const mend = known.length > 0 ? `there are ${known.join(', ')}` : 'name groups in APPROVAL_GROUPS';
-  return groups.flatMap((group, at) =>
-    known.includes(group)
-      ? []
-      : [{ path: `approval.groups[${at}]`, message: 'is not configured, so that nobody could decide', mend }],
-  );
+  return unknownGroups(groups, Object.keys(configured)).map(({ index, message, mend }) => ({
+    path: `approval.groups[${index}]`,
+    message,
+    mend,
+  }));
 }
 
 /** @throws {ValidationError} when there are any */

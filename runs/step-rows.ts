@@ -32,6 +32,11 @@ export function triesOf(row: StepRow): number {
   return row.attempts - row.attempt_log.filter((entry) => entry.waited).length;
 }
 
+/** Whether the step is over, one way or another. */
+export function isSettled({ status }: StepRow): boolean {
+  return status !== 'running' && status !== 'waiting';
+}
+
 /** Whether the last attempt was begun and has no end: the engine may be working, or may have done the work. */
 export function isUnderWay(row: StepRow): boolean {
   return row.attempt_log.at(-1)?.completed_at === null;

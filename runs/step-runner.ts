@@ -13,14 +13,15 @@ import { withRetry } from '../shared/retry.ts';
 import { stepKinds } from '../steps/registry.ts';
 import { type EngineHttp, type Planning, StepError, type StepKind } from '../steps/step.ts';
 import type { Asking } from './approvals/approval-desk.ts';
+import { attemptRecord } from './attempt-record.ts';
 import type { EngineGate } from './engine-gate.ts';
 import { asStepError, ServiceStoppingError } from './reasons.ts';
-import { isDoubtful, mayRepeat, mustSettle, nextAttempt } from './repeat-rules.ts';
-import type { RunRecord, RunSession } from './session.ts';
+import { isDoubtful, mayRepeat } from './repeat-rules.ts';
+import type { RunSession } from './session.ts';
 import { attemptStep } from './step-attempt.ts';
 import { type BegunAttempt, RefusedByBudget, StepBudget } from './step-budget.ts';
 import { type StepCall, stepCallOf } from './step-call.ts';
-import { endAttempt, isUnderWay, openStepRow, settledFacts, triesOf, waitingRow } from './step-rows.ts';
+import { isSettled, isUnderWay, openStepRow, triesOf } from './step-rows.ts';
 import { type StepOutcome, StepSettlement } from './step-settlement.ts';
 
 export interface StepRunnerDependencies {
@@ -64,7 +65,7 @@ export class StepRunner {
    */
   async run(session: RunSession, step: StepDefinition): Promise<StepOutcome> {
     const before = session.steps.get(step.name);
-    if (before && before.status !== 'running' && before.status !== 'waiting') return { how: 'settled', row: before };
+    if (before && isSettled(before)) return { how: 'settled', row: before };
     let row = openStepRow(session.id, session.positionOf(step.name), step, before);
     if (before) {
       row = await this.#budget.chargeInterrupted(session, row);
@@ -213,55 +214,13 @@ export class StepRunner {
     });
     if (session.stopReason instanceof FencedError) throw session.stopReason;
     const charge = this.#budget.charge(session, step, begun, outcome);
+    const { row: after, record, error } = attemptRecord({ step, row, charge, outcome, at: iso(clock.now()) });
+    const { total_cost_micros: before } = session.run;
     // Shown while the run goes on; its end computes the totals anew.
-    const spent =
-      charge.micros > 0 ? { run: { total_cost_micros: session.run.total_cost_micros + charge.micros } } : {};
-    const ended = endAttempt(row, iso(clock.now()), charge, outcome.ok ? undefined : outcome.error);
-    if (!outcome.ok) {
-      const { code, message } = outcome.error;
-      const data = {
-        step: row.name,
-        attempt: row.attempts,
-        code,
-        error: message,
-        ...nextAttempt(step, row, outcome.error),
-      };
-      session.later({
-        ...spent,
-        charges: charge.items,
-        // Shown while the step waits for its next attempt; gone when that succeeds. Where there must be none, the row stays under way
-        // until it is settled, which shares this commit: a worker that finds it would else begin another attempt.
-        steps: mustSettle(step, outcome.error)
-          ? []
-          : [{ ...ended, error: { code, message, retryable: outcome.error.retryable } }],
-        events: [{ type: 'step.attempt_failed', data }],
-      });
-      return { row: ended, error: outcome.error };
-    }
-    const { result } = outcome;
-    if (result.outcome === 'waiting') {
-      const waits = waitingRow(ended, result.output);
-      const event = { type: 'step.waiting', data: { ...settledFacts(waits), ...result.output } } as const;
-      session.later({ ...spent, steps: [waits], charges: charge.items, events: [event] });
-      return { row: waits };
-    }
-    const settled: StepRow = {
-      ...ended,
-      status: result.outcome,
-      completed_at: iso(clock.now()),
-      counts: { ...result.counts },
-      output: { ...result.output, ...(result.dryRun ? { dryRun: true } : {}) },
-    };
-    const data = { ...settledFacts(settled), counts: settled.counts, ...(result.dryRun ? { dryRun: true } : {}) };
-    const record: RunRecord = {
-      ...spent,
-      steps: [settled],
-      charges: charge.items,
-      events: [{ type: 'step.completed', data }],
-    };
+    const spent = charge.micros > 0 ? { run: { total_cost_micros: before + charge.micros } } : {};
     // The next step's beginning takes it along. What must not be done twice is not left to that.
-    if (step.effect === 'once') await session.write(record);
-    else session.later(record);
-    return { row: settled };
+    if (isSettled(after) && step.effect === 'once') await session.write({ ...spent, ...record });
+    else session.later({ ...spent, ...record });
+    return { row: after, ...(error ? { error } : {}) };
   }
 }

@@ -3,6 +3,7 @@ import type { ApprovalRow, ApprovalState } from '../../database/tables-moves.ts'
 import type { JsonObject, RunRow } from '../../database/tables.ts';
 import type { Question, Unanswered, Verdict } from '../../moves/work.ts';
 import { approvalAsked } from '../../notifications/approval-messages.ts';
+import { unknownGroups } from '../../shared/approval-groups.ts';
 import { type Clock, iso } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
 import { AppError, ConflictError, NotFoundError, ValidationError } from '../../shared/errors.ts';
@@ -150,15 +151,12 @@ export class ApprovalDesk implements Asking {
   }
 
   #checkGroups(groups: readonly string[]): void {
-    const known = Object.keys(this.#deps.config.approvalGroups);
-    const unknown = groups.filter((group) => !known.includes(group));
-    if (unknown.length === 0) return;
-    const there = known.length > 0 ? `There are ${known.join(', ')}` : 'None is configured';
-    throw new StepError(
-      'APPROVAL_GROUP_UNKNOWN',
-      `Nobody could decide: there is no group ${unknown.join(', ')}. ${there}; see APPROVAL_GROUPS.`,
-      { worked: 'no', costMicros: 0 },
-    );
+    const [unknown] = unknownGroups(groups, Object.keys(this.#deps.config.approvalGroups));
+    if (!unknown) return;
+    throw new StepError('APPROVAL_GROUP_UNKNOWN', `The step ${unknown.message}; ${unknown.mend}.`, {
+      worked: 'no',
+      costMicros: 0,
+    });
   }
 
   /** Rules about who may decide, which no timing can change. */

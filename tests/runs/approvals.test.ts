@@ -224,7 +224,8 @@ describe('who decides', () => {
     expect(run.errors).toMatchObject([
       {
         code: 'APPROVAL_GROUP_UNKNOWN',
-        error: 'Nobody could decide: there is no group manual. There are marketing, finance; see APPROVAL_GROUPS.',
+        error:
+          'The step names the group "manual", which is not configured, so that nobody could decide; there are marketing, finance.',
       },
     ]);
     expect(await scene.approvals()).toEqual([]);
