@@ -5,6 +5,8 @@ import { recordTypes } from './sql.ts';
 
 /** Connections for records: group commit needs few, and a Supabase project in its smallest size gives 60 in all. */
 const MAX_CONNECTIONS = 10;
+/** An idle connection is kept longer than the minute between two schedules: a new one has to make the plans of all functions again. */
+const IDLE_MS = 300_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** Tells the service's connections from others; what keeps decisions in their chain goes by it, too. */
@@ -48,6 +50,7 @@ export function connectPool(url: string, logger: Logger): Pool {
   const config: PoolConfig = {
     ...connectionOptions(url),
     max: MAX_CONNECTIONS,
+    idleTimeoutMillis: IDLE_MS,
     types: recordTypes,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     ...ANSWER_LIMIT,

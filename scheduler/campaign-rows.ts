@@ -91,7 +91,11 @@ export async function dropPast(
   const why = facts.pausedBy === null ? reason : facts.pausedBy === 'budget' ? 'budget' : 'paused';
   const fires = planSkips(facts, clock.now(), why, detail);
   if (fires.length === 0) return;
-  const answer = await new FireLedger(deps).write(row, fires, nextOf(row.id, facts.schedule, clock.now()));
+  const answer = await new FireLedger(deps, { leaveHeld: false }).write(
+    row,
+    fires,
+    nextOf(row.id, facts.schedule, clock.now()),
+  );
   if (answer.stale) throw new StaleCampaign();
   announceFires(events, row, answer.fires);
   row.version += 1;

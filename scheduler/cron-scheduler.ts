@@ -38,7 +38,7 @@ export class CronScheduler {
 
   constructor(dependencies: CronSchedulerDependencies) {
     this.#deps = dependencies;
-    this.#ledger = new FireLedger(dependencies);
+    this.#ledger = new FireLedger(dependencies, { leaveHeld: true });
   }
 
   /** Ticks once a second from now on; a tick that takes longer swallows the next ones. */

@@ -50,7 +50,7 @@ export function nextColumns(next: NextFire): Pick<CampaignRow, 'next_run_at' | '
   };
 }
 
-/** What the SQL function `fire_campaigns` takes for one campaign. */
+/** What the SQL functions `fire_campaigns` and `fire_due` take for one campaign. */
 interface FireItem {
   campaign_id: string;
   version: number;
@@ -78,9 +78,14 @@ export class FireLedger {
   readonly #clock: Clock;
   readonly #firing: Batch<FireItem, RawAnswer>;
 
-  constructor({ records, clock }: { records: Records; clock: Clock }) {
+  /**
+   * @param options.leaveHeld whether a campaign that somebody else is just changing is left alone, and answered as stale, instead of
+   *   being waited for
+   */
+  constructor({ records, clock }: { records: Records; clock: Clock }, { leaveHeld }: { leaveHeld: boolean }) {
     this.#clock = clock;
-    this.#firing = new Batch((items) => records.call('fire_campaigns', { p_items: items, p_at: iso(clock.now()) }), {
+    const name = leaveHeld ? 'fire_due' : 'fire_campaigns';
+    this.#firing = new Batch((items) => records.call(name, { p_items: items, p_at: iso(clock.now()) }), {
       most: MOST_CAMPAIGNS,
     });
   }

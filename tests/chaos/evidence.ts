@@ -24,6 +24,8 @@ export interface RunFacts {
   status: string;
   reason: string | null;
   epoch: number;
+  /** From its nominal time until it was claimed first, in milliseconds; null without one of the two. */
+  startLagMs: number | null;
 }
 
 export interface FireFacts {
@@ -84,7 +86,8 @@ export async function readRecords(
 ): Promise<Pick<Evidence, 'runs' | 'fires' | 'steps' | 'history' | 'openHolds' | 'notifications'>> {
   const runs = await database.ask<RunFacts>(
     `select id, campaign_id as "campaignId", trigger, to_char(scheduled_for at time zone 'UTC',
-       'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "scheduledFor", status, status_reason as reason, epoch
+       'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "scheduledFor", status, status_reason as reason, epoch,
+       (extract(epoch from started_at - scheduled_for) * 1000)::float8 as "startLagMs"
      from campaign_runs order by id`,
   );
   const fires = await database.ask<FireFacts>(

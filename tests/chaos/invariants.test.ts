@@ -59,6 +59,7 @@ function goodEvidence(): Evidence {
         status: 'completed',
         reason: null,
         epoch: 1,
+        startLagMs: 100,
       },
     ],
     fires: [{ campaignId: 'c1', scheduledFor: NINE, outcome: 'ran', reason: null, missedCount: 1, runId: RUN }],

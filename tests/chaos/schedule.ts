@@ -96,12 +96,17 @@ function nominal({ firstFire, stoppedAt, campaign }: CampaignFacts): string[] {
   return Array.from({ length: rounds }, (_, round) => new Date((firstFire ?? 0) + round * step).toISOString());
 }
 
-/** How long after its nominal time a run reached its first engine, in milliseconds. */
-function lags({ calls }: Evidence): Record<string, number> {
-  const waits = calls
+/** How long after their nominal time runs started, and reached their first engine, in milliseconds. */
+function lags({ calls, runs }: Evidence): Record<string, number> {
+  const started = runs.flatMap(({ startLagMs }) => (startLagMs === null ? [] : [startLagMs]));
+  const called = calls
     .filter(({ step, scheduledFor }) => step === 'find' && scheduledFor !== null)
-    .map(({ beganAt, scheduledFor }) => beganAt - Date.parse(scheduledFor ?? ''))
-    .toSorted((a, b) => a - b);
-  const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(waits.length * share))] ?? 0;
-  return { 'lag p50 (ms)': at(0.5), 'lag p99 (ms)': at(0.99), 'lag of the last (ms)': at(1) };
+    .map(({ beganAt, scheduledFor }) => beganAt - Date.parse(scheduledFor ?? ''));
+  return { ...spread('lag of starts', started), ...spread('lag of first calls', called) };
+}
+
+function spread(name: string, values: readonly number[]): Record<string, number> {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { [`${name}, p50 (ms)`]: at(0.5), [`${name}, p99 (ms)`]: at(0.99), [`${name}, last (ms)`]: at(1) };
 }

@@ -77,7 +77,7 @@ class Crowd {
     const items = rows
       .toSorted(() => Math.random() - 0.5)
       .map(({ id, version }) => ({ campaign_id: id, version, fires: [fire()], next: AT, due: AT }));
-    return this.on.call('fire_campaigns', { p_items: items, p_at: AT });
+    return this.on.call(Math.random() < 0.5 ? 'fire_campaigns' : 'fire_due', { p_items: items, p_at: AT });
   }
 }
 

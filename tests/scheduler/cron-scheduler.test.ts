@@ -378,7 +378,7 @@ function refusing(base: Records, broken: ReadonlySet<string>): Records {
     select: base.select.bind(base),
     insert: base.insert.bind(base),
     async call(name: string, args: { p_items: { campaign_id: string }[] }) {
-      if (name !== 'fire_campaigns') return base.call(name, args as never);
+      if (name !== 'fire_due') return base.call(name, args as never);
       const fit = args.p_items.filter((item) => !broken.has(item.campaign_id));
       const answers = fit.length === 0 ? [] : await base.call<object[]>(name, { ...args, p_items: fit });
       const refused = { error: 'refused', state: 'XX000' };

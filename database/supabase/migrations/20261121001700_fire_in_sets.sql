@@ -91,3 +91,41 @@ begin
       'run_id', value #> '{fires,0,run,id}')))) order by place), '[]')
     from jsonb_array_elements(p_items) with ordinality as i (value, place));
 end $$;
+
+-- fire_campaigns for what is due: a campaign that somebody else holds is left to them, and answered as stale. Replicas that find the
+-- same campaigns due so share them out instead of waiting for each other; one that is still due afterwards is found again.
+create function fire_due(p_items jsonb, p_at timestamptz) returns jsonb
+language plpgsql set search_path = public, pg_temp set enable_seqscan = off
+set plan_cache_mode = force_generic_plan as $$
+declare
+  v_ids uuid[] := array(select (value ->> 'campaign_id')::uuid from jsonb_array_elements(p_items));
+  v_free uuid[] := array(select id from campaigns where id = any (v_ids) order by id for no key update skip locked);
+  v_items jsonb;
+  v_places integer[];
+  v_answers jsonb;
+begin
+  select coalesce(jsonb_agg(value order by place), '[]'), array_agg(place order by place) into v_items, v_places
+    from jsonb_array_elements(p_items) with ordinality as i (value, place)
+    where (value ->> 'campaign_id')::uuid = any (v_free);
+  v_answers := case when v_items = '[]' then '[]' else fire_campaigns(v_items, p_at) end;
+  return (
+    select coalesce(jsonb_agg(coalesce(v_answers -> (array_position(v_places, place::integer) - 1), '{"stale": true, "fires": []}')
+      order by place), '[]')
+    from jsonb_array_elements(p_items) with ordinality as i (value, place));
+end $$;
+
+do $$
+declare
+  f regprocedure;
+begin
+  for f in
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and p.proname in ('fire_due')
+  loop
+    execute format('revoke all on function %s from public', f);
+    if exists (select from pg_roles where rolname = 'service_role') then
+      execute format('revoke all on function %s from anon, authenticated', f);
+      execute format('grant execute on function %s to service_role', f);
+    end if;
+  end loop;
+end $$;
