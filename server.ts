@@ -216,7 +216,7 @@ function makeParts(ground: Ground, database: Database, stack: AsyncDisposableSta
   const campaigns = new CampaignControl({ ...shared, environment });
   const scheduler = new CronScheduler({
     ...shared,
-    enqueue,
+    enqueue: (runId) => queue.enqueueNew(runId),
     onCrowd: (crowded) => gate.crowd(crowded),
     onResumed: (resumed) =>
       campaignResumed({

@@ -142,14 +142,16 @@ export class StepRunner {
     call: StepCall,
   ): Promise<{ begun: BegunAttempt; leave: Release }> {
     const { clock, model } = this.#deps;
-    const giveUpAt = clock.now() + step.timeout;
     const kind = stepKinds[step.kind];
     const before = session.steps.get(step.name);
     const waiting = before?.attempt_log.at(-1)?.waited ? (before.output ?? {}) : undefined;
     const micros = kind?.engine === null ? kind.estimate(call.params, model, call.previous, waiting) : 0;
     const expected = { micros, isExact: waiting !== undefined };
+    // From the first place on: how long the engine keeps a step waiting says nothing about money.
+    let giveUpAt = Number.POSITIVE_INFINITY;
     for (let told = false; ; told = true) {
       const leave = call.engine ? await this.#placeAt(session, step, call.engine.url) : FREE;
+      giveUpAt = Math.min(giveUpAt, clock.now() + step.timeout);
       let begun: BegunAttempt | null = null;
       try {
         begun = await this.#budget.begin(session, step, row, expected, giveUpAt);

@@ -1,12 +1,13 @@
 import { schedule, type ScheduledTask } from 'node-cron';
 import { isOutage } from '../database/availability.ts';
-import type { CampaignRow, Iso, UnchainedDecision } from '../database/tables.ts';
+import type { CampaignRow, UnchainedDecision } from '../database/tables.ts';
 import { iso } from '../shared/clock.ts';
 import { DatabaseUnavailableError, messageOf } from '../shared/errors.ts';
 import { eachOf } from '../shared/each-of.ts';
 import type { Logger } from '../shared/logger.ts';
 import { type BudgetPauseDependencies, endBudgetPauses } from './budget-pauses.ts';
 import { checkCron, checkTimezone } from './calendar.ts';
+import { DUE_PAGE, dueCampaigns } from './due-campaigns.ts';
 import { announceFires, definitionOf, factsOf, FireLedger, skipDecisions } from './fire-ledger.ts';
 import { planFires } from './fire-plan.ts';
 
@@ -18,11 +19,10 @@ export interface CronSchedulerDependencies extends BudgetPauseDependencies {
   onCrowd?: (crowded: boolean) => void;
 }
 
-const PAGE = 500;
 /** Campaigns that are worked on at the same time; those that are written together share statements. */
 const AT_ONCE = 200;
 /** So many that can be fired, among the first that are due, are a crowd. */
-const CROWD = PAGE / 2;
+const CROWD = DUE_PAGE / 2;
 
 /**
  * Fires what is due. The truth is in the rows (`campaigns.due_at`), so any number of replicas may tick, and a restart
@@ -31,6 +31,8 @@ const CROWD = PAGE / 2;
 export class CronScheduler {
   readonly #deps: CronSchedulerDependencies;
   readonly #ledger: FireLedger;
+  /** For campaigns that somebody else was just changing. */
+  readonly #patient: FireLedger;
   /** The campaigns that could not be fired in the last tick: they come again with each, and are no crowd. */
   #failed = new Set<string>();
   #task: ScheduledTask | null = null;
@@ -39,6 +41,7 @@ export class CronScheduler {
   constructor(dependencies: CronSchedulerDependencies) {
     this.#deps = dependencies;
     this.#ledger = new FireLedger(dependencies, { leaveHeld: true });
+    this.#patient = new FireLedger(dependencies, { leaveHeld: false });
   }
 
   /** Ticks once a second from now on; a tick that takes longer swallows the next ones. */
@@ -86,56 +89,49 @@ export class CronScheduler {
 
   async #fireDue(): Promise<number> {
     const { records, clock } = this.#deps;
-    const now = iso(clock.now());
-    const seen = new Set<string>();
     const failed = this.#failed;
     this.#failed = new Set();
     let crowded = false;
     let handled = 0;
-    let limit = PAGE;
-    for (let from: Iso | null = null; ;) {
-      const page: CampaignRow[] = await records.select('campaigns', {
-        where: [
-          { column: 'due_at', op: 'lte', value: now },
-          { column: 'deleted_at', op: 'is', value: null },
-          ...(from === null ? [] : [{ column: 'due_at' as const, op: 'gte' as const, value: from }]),
-        ],
-        order: [{ column: 'due_at' }, { column: 'id' }],
-        limit,
-      });
-      const fresh = page.filter((row) => !seen.has(row.id));
-      if (page.length >= PAGE && !crowded) {
-        crowded = fresh.filter((row) => !failed.has(row.id)).length >= CROWD;
+    for await (const page of dueCampaigns(records, iso(clock.now()))) {
+      if (!crowded && page.length === DUE_PAGE) {
+        crowded = page.filter((row) => !failed.has(row.id)).length >= CROWD;
         if (crowded) this.#tellCrowd();
       }
-      for (const row of fresh) seen.add(row.id);
       const decisions: UnchainedDecision[] = [];
-      await eachOf(fresh, AT_ONCE, async (row) => {
-        const fired = await this.#fire(row, decisions);
-        handled += fired;
-      });
+      const held: CampaignRow[] = [];
+      const count = (fired: number) => (handled += fired);
+      await eachOf(page, AT_ONCE, async (row) => void count(await this.#fire(row, this.#ledger, decisions, held)));
+      // Somebody else was just changing these; who has fired them, if it was that, is known once they are free.
+      await eachOf(held, AT_ONCE, async (row) => void count(await this.#fire(row, this.#patient, decisions, [])));
       await this.#recordDecisions(decisions);
-      if (page.length < limit) return handled;
-      // All of the same time and still due, because they could not be fired: behind them may be others that can.
-      if (fresh.length === 0) limit += PAGE;
-      from = page.at(-1)?.due_at ?? null;
     }
+    return handled;
   }
 
   #tellCrowd(): void {
-    this.#deps.logger.info('Very many campaigns are due; they start before runs under way go on', { atLeast: CROWD });
+    const atLeast = DUE_PAGE;
+    this.#deps.logger.info('Very many campaigns are due; they start before runs under way go on', { atLeast });
     this.#deps.onCrowd?.(true);
   }
 
   /** One campaign; its own faults are its own, only a database that is away ends the tick. */
-  async #fire(row: CampaignRow, decisions: UnchainedDecision[]): Promise<number> {
+  async #fire(
+    row: CampaignRow,
+    ledger: FireLedger,
+    decisions: UnchainedDecision[],
+    held: CampaignRow[],
+  ): Promise<number> {
     const { clock, events, logger, enqueue } = this.#deps;
     try {
       const facts = factsOf(row);
       if (!facts) return await this.#disable(row, 'it is due but has no schedule');
       const plan = planFires(facts, clock.now());
-      const answer = await this.#ledger.write(row, plan.fires, plan);
-      if (answer.stale) return 0;
+      const answer = await ledger.write(row, plan.fires, plan);
+      if (answer.stale) {
+        if (answer.held) held.push(row);
+        return 0;
+      }
       announceFires(events, row, answer.fires);
       decisions.push(...skipDecisions(row, answer.fires, clock.now()));
       for (const { run_id: runId } of answer.fires)

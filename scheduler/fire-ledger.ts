@@ -18,8 +18,11 @@ export interface WrittenFire {
   missedCount: number;
 }
 
-/** `stale`: somebody else changed the campaign first and nothing was written. */
-export type FireAnswer = { stale: true } | { stale: false; fires: WrittenFire[] };
+/**
+ * `stale`: somebody else changed the campaign first and nothing was written. `held`: somebody else is just changing it, and nothing
+ * was written.
+ */
+export type FireAnswer = { stale: true; held?: true } | { stale: false; fires: WrittenFire[] };
 
 /** The reasons that are the service's own decision rather than a person's or the plan's. */
 const DECIDED: ReadonlySet<string> = new Set(['overlap', 'queue_full', 'budget', 'expired']);
@@ -61,6 +64,7 @@ interface FireItem {
 
 interface RawAnswer {
   stale?: boolean;
+  held?: boolean;
   fires?: Omit<WrittenFire, 'missedCount'>[];
   /** The database refused this campaign alone. */
   error?: string;
@@ -79,7 +83,7 @@ export class FireLedger {
   readonly #firing: Batch<FireItem, RawAnswer>;
 
   /**
-   * @param options.leaveHeld whether a campaign that somebody else is just changing is left alone, and answered as stale, instead of
+   * @param options.leaveHeld whether a campaign that somebody else is just changing is left alone, and answered as held, instead of
    *   being waited for
    */
   constructor({ records, clock }: { records: Records; clock: Clock }, { leaveHeld }: { leaveHeld: boolean }) {
@@ -107,6 +111,7 @@ export class FireLedger {
     };
     const answer = await this.#firing.add(item);
     if (answer.error !== undefined) throw new RecordsError(answer.state ?? 'XX000', answer.error);
+    if (answer.held) return { stale: true, held: true };
     if (answer.stale) return { stale: true };
     const counts = new Map(rows.map((fire) => [fire.id, fire.missed_count]));
     const written = (answer.fires ?? []).map((fire) => ({ ...fire, missedCount: counts.get(fire.id) ?? 1 }));

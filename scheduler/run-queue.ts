@@ -27,19 +27,21 @@ interface WakeUp {
 }
 
 const QUEUE = 'runs';
-/** Of the same runs at most one job waits to be fetched; their ids are the key. */
+/** Of the same runs at most one job waits to be fetched; their ids are the key. A run that is woken again gets a job of its own. */
 const POLICY = 'short';
 /** Finished jobs are only wake-up calls; nothing is lost when they go. */
 const KEEP_JOBS_SECONDS = 3_600;
 const POLL_SECONDS = 2;
 /** Jobs that are fetched at a time. */
 const BATCH = 50;
-/** Runs that are put into the queue at the same time share jobs, so many each: a job costs the database as much as a claim. */
+/** Runs that start at the same time share jobs, so many each: a job costs the database as much as a claim. */
 const RUNS_A_JOB = 10;
+/** But only when so many start: the version before hears of the first run of a job only, and its sweep finds the others later. */
+const LEAST_SHARED = 20;
 /** So many fetched runs stand in line here for each slot before more are fetched; the others are left to other replicas. */
 const LINE_PER_SLOT = 2;
 /** But so many at least: what is not in line has no turn, whosever it is. */
-const LEAST_LINE = 200;
+const LEAST_LINE = BATCH * RUNS_A_JOB;
 /** How long a stop waits for jobs that are just being fetched to be given back, in milliseconds. */
 const LAST_JOBS_MS = 2_000;
 /** Parked runs at most, for each slot, and at least: beyond that they keep their slots, so that memory stays bounded. */
@@ -56,6 +58,7 @@ export class RunQueue {
   readonly #boss: PgBoss;
   readonly #slots: FairSlots;
   readonly #inserting: Batch<string, void>;
+  readonly #starting: Batch<string, void>;
   /** In line or under way in this process. */
   readonly #here = new Set<string>();
   /** Of those, the ones for which another job came meanwhile. */
@@ -76,7 +79,8 @@ export class RunQueue {
     this.#slots = new FairSlots(dependencies.maxConcurrentRuns);
     this.#boss = new PgBoss({ ...dependencies.connection, useListenNotify: true, schedule: false });
     this.#boss.on('error', (error) => this.#tell('The queue reported a fault', error));
-    this.#inserting = new Batch((runIds) => this.#insert(runIds));
+    this.#inserting = new Batch((runIds) => this.#insert(runIds, 1));
+    this.#starting = new Batch((runIds) => this.#insert(runIds, runIds.length < LEAST_SHARED ? 1 : RUNS_A_JOB));
   }
 
   /** Whether runs stand in line for a slot already, so that more jobs would do nothing here. */
@@ -107,15 +111,20 @@ export class RunQueue {
     return (this.#inserted = this.#inserting.add(runId));
   }
 
-  /** The same for many runs. */
+  /** The same for a run that has just been made; many of them share jobs. */
+  enqueueNew(runId: string): Promise<void> {
+    return (this.#inserted = this.#starting.add(runId));
+  }
+
+  /** The same as {@link enqueue} for many runs. */
   async enqueueAll(runIds: readonly string[]): Promise<void> {
     await Promise.all(runIds.map((runId) => this.enqueue(runId)));
   }
 
-  async #insert(runIds: readonly string[]): Promise<void[]> {
+  async #insert(runIds: readonly string[], aJob: number): Promise<void[]> {
     try {
       if (!this.#up) return runIds.map(() => undefined);
-      await this.#boss.insert(QUEUE, wakeUps(runIds));
+      await this.#boss.insert(QUEUE, wakeUps(runIds, aJob));
       this.#away = false;
     } catch (error) {
       this.#tell('Runs could not be put into the queue; the sweep will find them', error, { runIds });
@@ -222,11 +231,11 @@ export class RunQueue {
   }
 }
 
-function wakeUps(runIds: readonly string[]): { data: WakeUp; singletonKey: string }[] {
+function wakeUps(runIds: readonly string[], aJob: number): { data: WakeUp; singletonKey: string }[] {
   const left = [...new Set(runIds)];
   const jobs = [];
   while (left.length > 0) {
-    const group = left.splice(0, RUNS_A_JOB);
+    const group = left.splice(0, aJob);
     const [runId = '', ...others] = group;
     jobs.push({ data: others.length === 0 ? { runId } : { runId, others }, singletonKey: group.join() });
   }

@@ -19,7 +19,7 @@ export class FairSlots {
   #used = 0;
   #waiting = 0;
 
-  /** @param capacity slots in all; at least 1 */
+  /** @param capacity slots in all; 0 lets nobody in */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }

@@ -119,12 +119,23 @@ describe('a campaign that is due', () => {
   }, 60_000);
 });
 
+test('a campaign that somebody else is just changing is fired in the same tick, when it is free', async () => {
+  const [held, free] = [await bench.campaign(), await bench.campaign()];
+  const scheduler = bench.makeScheduler({ records: answering(records, new Set([held.id]), { held: true }) });
+  bench.clock.set('2026-01-05T09:00:00.000Z');
+  expect(await scheduler.runOnce()).toBe(2);
+  expect(await bench.told(held.id)).toEqual(['09:00 ran']);
+  expect(await bench.told(free.id)).toEqual(['09:00 ran']);
+  expect(bench.enqueued).toHaveLength(2);
+});
+
 describe('campaigns that cannot be fired', () => {
   test('hold up none of those behind them, come again, and are no crowd when they do', async () => {
     const told: boolean[] = [];
     const broken = new Set<string>();
     const scheduler = bench.makeScheduler({
-      records: refusing(records, broken),
+      // As a database does that finds something wrong with them.
+      records: answering(records, broken, { error: 'refused', state: 'XX000' }),
       onCrowd: (crowded) => told.push(crowded),
     });
     const many = await Promise.all(Array.from({ length: 1_010 }, () => bench.campaign()));
@@ -372,17 +383,16 @@ test('ticks by itself once a second and stops when told', async () => {
   expect(await bench.told(id)).toEqual(['09:00 ran']);
 });
 
-/** Records that refuse to fire these campaigns, as a database does that finds something wrong with them. */
-function refusing(base: Records, broken: ReadonlySet<string>): Records {
+/** Records that answer for these campaigns, when they are due, with this and do nothing. */
+function answering(base: Records, which: ReadonlySet<string>, answer: object): Records {
   return Object.assign(Object.create(base) as Records, {
     select: base.select.bind(base),
     insert: base.insert.bind(base),
     async call(name: string, args: { p_items: { campaign_id: string }[] }) {
       if (name !== 'fire_due') return base.call(name, args as never);
-      const fit = args.p_items.filter((item) => !broken.has(item.campaign_id));
+      const fit = args.p_items.filter((item) => !which.has(item.campaign_id));
       const answers = fit.length === 0 ? [] : await base.call<object[]>(name, { ...args, p_items: fit });
-      const refused = { error: 'refused', state: 'XX000' };
-      return args.p_items.map(({ campaign_id: id }) => (broken.has(id) ? refused : answers.shift()));
+      return args.p_items.map(({ campaign_id: id }) => (which.has(id) ? answer : answers.shift()));
     },
   });
 }

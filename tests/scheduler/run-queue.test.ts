@@ -56,10 +56,15 @@ async function startQueue(more: Partial<RunQueueDependencies> = {}): Promise<Run
 const jobs = async (state: string): Promise<string[]> =>
   (
     await database.pool.query<{ run: string }>(
-      "select data ->> 'runId' as run from pgboss.job where name = 'runs' and state = $1 order by 1",
+      `select jsonb_array_elements_text(jsonb_build_array(data -> 'runId') || coalesce(data -> 'others', '[]')) as run
+       from pgboss.job where name = 'runs' and state = $1 order by 1`,
       [state],
     )
   ).rows.map(({ run }) => run);
+
+const jobCount = async (): Promise<number> =>
+  (await database.pool.query<{ count: number }>("select count(*)::int from pgboss.job where name = 'runs'")).rows[0]
+    ?.count ?? 0;
 
 async function queuedRuns(count: number, clock: TestClock): Promise<string[]> {
   const campaignId = newId();
@@ -98,6 +103,25 @@ test('however often the sweep comes while all slots are taken, at most one job w
   expect(runIds).toEqual(expect.arrayContaining(waiting));
   expect(executed).toHaveLength(1);
   release();
+});
+
+test.each([
+  [5, 5],
+  [45, 5],
+])('%i runs that start together are all taken up, with %i jobs', async (runs, expected) => {
+  const runIds = await queuedRuns(runs, new TestClock());
+  const done = Promise.withResolvers<void>();
+  const executed: string[] = [];
+  const execute = (runId: string) => {
+    executed.push(runId);
+    if (executed.length === runs) done.resolve();
+    return Promise.resolve();
+  };
+  const queue = await startQueue({ execute, maxConcurrentRuns: 3 });
+  await Promise.all(runIds.map((runId) => queue.enqueueNew(runId)));
+  await done.promise;
+  expect(executed.toSorted()).toEqual(runIds);
+  expect(await jobCount()).toBe(expected);
 });
 
 test('a run whose job is being worked on can be woken again', async () => {

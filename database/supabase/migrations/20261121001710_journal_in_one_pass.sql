@@ -130,11 +130,12 @@ begin
 
   select array_agg(c.key), jsonb_object_agg(c.key, jsonb_build_object('amount', c.amount, 'at', c.at)) into v_keys, v_charges
     from jsonb_to_recordset(p_charges) as c (i integer, key text, amount bigint, at timestamptz)
-    where p_runs[c.i] is not null;
-  insert into budget_entries (key, campaign_id, run_id, step_name, state, held_micros, periods, created_at)
-  select c.key, c.campaign_id, c.run_id, c.step_name, 'settled', 0, c.periods, c.at
-  from jsonb_to_recordset(p_charges) as c (i integer, key text, at timestamptz, campaign_id uuid, run_id uuid, step_name text,
-    periods jsonb)
+    where p_runs[c.i] is not null and (select x.key from budget_entries x where x.key = c.key limit 1) is not null;
+  insert into budget_entries (key, campaign_id, run_id, step_name, state, held_micros, spent_micros, cost_unknown, periods,
+    created_at, settled_at)
+  select c.key, c.campaign_id, c.run_id, c.step_name, 'settled', 0, coalesce(c.amount, 0), c.amount is null, c.periods, c.at, c.at
+  from jsonb_to_recordset(p_charges) as c (i integer, key text, amount bigint, at timestamptz, campaign_id uuid, run_id uuid,
+    step_name text, periods jsonb)
   where p_runs[c.i] is not null and (select x.key from budget_entries x where x.key = c.key limit 1) is null;
   -- By lists of keys and of places in the table, which are looked up one by one whatever a plan made for small tables would rather
   -- do; one statement each, because to begin an update costs more than the row.
