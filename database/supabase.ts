@@ -128,7 +128,8 @@ export class SupabaseRecords implements Records {
    */
   async checkSchema(): Promise<void> {
     try {
-      await this.call('max_waiting_runs', {});
+      // The newest of the functions without which nothing runs: a project that is one version behind lacks it.
+      await this.call('fire_due', { p_items: [], p_at: new Date().toISOString() });
       const tables = Object.keys(COLUMNS) as TableName[];
       await Promise.all(
         tables.map(async (table) => succeeded(await this.#client.from(table).select(columnsOf(table)).limit(1))),

@@ -317,7 +317,7 @@ describe('the check at the start', () => {
     const { records, requests } = recorded(() => json(200, 100));
     await (records as SupabaseRecords).checkSchema();
     expect(requests.map(({ path }) => path.replace('/rest/v1/', ''))).toEqual([
-      'rpc/max_waiting_runs',
+      'rpc/fire_due',
       'agent_decisions',
       'alert_episodes',
       'budget_alerts',
