@@ -5,6 +5,7 @@ import { sqlError } from '../database/sql.ts';
 import { systemClock } from '../shared/clock.ts';
 import { FairSlots } from '../shared/fair-slots.ts';
 import type { Logger } from '../shared/logger.ts';
+import { jobsOfNew, jobsOfWoken, RUNS_A_JOB, runsOf, type WakeUp, type WakeUpJob } from './wake-ups.ts';
 
 export interface RunQueueDependencies {
   /** Where the queue lives: a connection string, or the embedded database. */
@@ -20,12 +21,6 @@ export interface RunQueueDependencies {
   logger: Logger;
 }
 
-/** What a job carries: runs that are to be looked at. The version before knows the first only, and leaves the others to the sweep. */
-interface WakeUp {
-  runId: string;
-  others?: string[];
-}
-
 const QUEUE = 'runs';
 /** Of the same runs at most one job waits to be fetched; their ids are the key. A run that is woken again gets a job of its own. */
 const POLICY = 'short';
@@ -34,10 +29,6 @@ const KEEP_JOBS_SECONDS = 3_600;
 const POLL_SECONDS = 2;
 /** Jobs that are fetched at a time. */
 const BATCH = 50;
-/** Runs that start at the same time share jobs, so many each: a job costs the database as much as a claim. */
-const RUNS_A_JOB = 10;
-/** But only when so many start: the version before hears of the first run of a job only, and its sweep finds the others later. */
-const LEAST_SHARED = 20;
 /** So many fetched runs stand in line here for each slot before more are fetched; the others are left to other replicas. */
 const LINE_PER_SLOT = 2;
 /** But so many at least: what is not in line has no turn, whosever it is. */
@@ -79,8 +70,8 @@ export class RunQueue {
     this.#slots = new FairSlots(dependencies.maxConcurrentRuns);
     this.#boss = new PgBoss({ ...dependencies.connection, useListenNotify: true, schedule: false });
     this.#boss.on('error', (error) => this.#tell('The queue reported a fault', error));
-    this.#inserting = new Batch((runIds) => this.#insert(runIds, 1));
-    this.#starting = new Batch((runIds) => this.#insert(runIds, runIds.length < LEAST_SHARED ? 1 : RUNS_A_JOB));
+    this.#inserting = new Batch((runIds) => this.#insert(runIds, jobsOfWoken(runIds)));
+    this.#starting = new Batch((runIds) => this.#insert(runIds, jobsOfNew(runIds)));
   }
 
   /** Whether runs stand in line for a slot already, so that more jobs would do nothing here. */
@@ -121,10 +112,10 @@ export class RunQueue {
     await Promise.all(runIds.map((runId) => this.enqueue(runId)));
   }
 
-  async #insert(runIds: readonly string[], aJob: number): Promise<void[]> {
+  async #insert(runIds: readonly string[], jobs: WakeUpJob[]): Promise<void[]> {
     try {
       if (!this.#up) return runIds.map(() => undefined);
-      await this.#boss.insert(QUEUE, wakeUps(runIds, aJob));
+      await this.#boss.insert(QUEUE, jobs);
       this.#away = false;
     } catch (error) {
       this.#tell('Runs could not be put into the queue; the sweep will find them', error, { runIds });
@@ -179,7 +170,7 @@ export class RunQueue {
 
   async #take(jobs: Job<WakeUp>[]): Promise<void> {
     this.#away = false;
-    const runIds = [...new Set(jobs.flatMap(({ data }) => [data.runId, ...(data.others ?? [])]))];
+    const runIds = runsOf(jobs);
     // One that is just ending here may need a worker again.
     for (const runId of runIds) if (this.#here.has(runId)) this.#again.add(runId);
     const fresh = runIds.filter((runId) => !this.#here.has(runId));
@@ -229,17 +220,6 @@ export class RunQueue {
     if (!this.#away && this.#up) this.#deps.logger.warn("The queue's database cannot be reached", { error });
     this.#away = true;
   }
-}
-
-function wakeUps(runIds: readonly string[], aJob: number): { data: WakeUp; singletonKey: string }[] {
-  const left = [...new Set(runIds)];
-  const jobs = [];
-  while (left.length > 0) {
-    const group = left.splice(0, aJob);
-    const [runId = '', ...others] = group;
-    jobs.push({ data: others.length === 0 ? { runId } : { runId, others }, singletonKey: group.join() });
-  }
-  return jobs;
 }
 
 /** One run of each campaign in turn: the line is short, and a batch may be of one campaign but for its last. */
